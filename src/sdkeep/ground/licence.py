@@ -1,0 +1,31 @@
+"""Licences as recorded: an id, a place to read it, and per-use permissions where the publisher states them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Use(StrEnum):
+    """The uses a permission is judged for."""
+
+    SELL_PICTURES = "sell-pictures"
+    SELL_MODEL = "sell-model"
+    SERVE = "serve"
+    MERGE = "merge"
+    RELICENSE = "relicense"
+    NO_CREDIT = "no-credit"
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What a publisher allows. A use absent from `allows` is unknown, never allowed. Advice, not law."""
+
+    id: str = ""
+    name: str = ""
+    url: str = ""
+    allows: dict[Use, bool] = field(default_factory=dict)
+    base_model: str = ""
+    source: str = ""
+    seen: str = ""
+    verbatim: str = ""

@@ -1,0 +1,110 @@
+"""What the catalogue remembers, as plain values: artifacts, where their bytes lie, interfaces, intents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sdkeep.ground.digest import Digest
+from sdkeep.ground.kinds import Family, Format, Kind, NsfwLevel, Precision
+
+
+class Method(StrEnum):
+    """How a placed file came to be where it is."""
+
+    HARDLINK = "hardlink"
+    REFLINK = "reflink"
+    SYMLINK = "symlink"
+    COPY = "copy"
+    IN_PLACE = "in-place"
+
+
+class IntentState(StrEnum):
+    """The life of an intent row: written before the file action, closed after it."""
+
+    OPEN = "open"
+    DONE = "done"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One sequence of bytes. `sha256` is its identity (64 lower-case digits); None for a parent known only by label.
+
+    `name` is the unique catalogue name (a slug); `file_name` what it was published or found as; `base` the claimed
+    base model ("Pony"); `origin` the reference it came from; `added` UTC ISO-8601; `preview` a path below the home.
+    """
+
+    sha256: str | None
+    name: str
+    file_name: str
+    size: int | None = None
+    kind: Kind = Kind.UNKNOWN
+    family: Family = Family.UNKNOWN
+    base: str = ""
+    variant: str = ""
+    format: Format = Format.UNKNOWN
+    precision: Precision = Precision.UNKNOWN
+    algorithm: str = ""
+    title: str = ""
+    trigger_words: tuple[str, ...] = ()
+    digests: tuple[Digest, ...] = ()
+    origin: str = ""
+    added: str = ""
+    stored: bool = False
+    level: NsfwLevel = NsfwLevel.PG
+    preview: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A path that holds an artifact's bytes. `ours` is True only for files that sdkeep itself created there.
+
+    `ui` is the name of the registered interface it is placed in, empty for files catalogued where they lie.
+    `blob_root` names the store root the bytes come from. `inode` and `mtime_ns` as they were when last looked at.
+    """
+
+    path: str
+    sha256: str
+    method: Method
+    ours: bool
+    ui: str = ""
+    inode: int = 0
+    mtime_ns: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ui:
+    """A registered WebUI: a name the person chose, the id of its layout, its root folder."""
+
+    name: str
+    layout: str
+    root: str
+    template: str = ""
+    added: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A file action that was about to happen; whoever finds it open finishes or undoes it."""
+
+    id: int
+    action: str
+    detail: dict[str, str]
+    state: IntentState
+    begun: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """Bytes in the trash: where they lie now, where they were, and when they went."""
+
+    id: str
+    path: str
+    original: str
+    sha256: str
+    size: int
+    at: str
+    reason: str = ""
