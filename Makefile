@@ -1,0 +1,65 @@
+# Everything a developer or CI does, one target each. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+DEMO_VENV := .venv-demo
+BIN := $(VENV)/bin
+PIP_FLAGS := --quiet --disable-pip-version-check
+# The index of torch's CPU builds: on Linux the default index serves CUDA builds of several GB.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow lint types contracts docs docs-check wheel-check check format clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
+
+install: $(VENV)/.ready ## Set up the virtual environment for development (engine included)
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(PIP_FLAGS) --retries 1 --extra-index-url $(TORCH_INDEX) -c constraints.txt torch
+	$(BIN)/pip install $(PIP_FLAGS) -c constraints.txt -e '.[engine,keyring,dev]'
+	touch $@
+
+$(DEMO_VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/pip install $(PIP_FLAGS) -c constraints.txt -e .
+	touch $@
+
+demo: $(DEMO_VENV)/.ready ## A guided tour in a throw-away home: no network, no token, under a minute
+	$(DEMO_VENV)/bin/sdkeep demo
+
+test: $(VENV)/.ready ## Run the test suite
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow'
+
+test-slow: $(VENV)/.ready ## Run the slow tests too
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.ready ## Style, mistakes, complexity
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.ready ## Put the code in its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: $(VENV)/.ready ## Types, strictly
+	$(BIN)/mypy
+
+contracts: $(VENV)/.ready ## Who may import whom
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.ready ## Write the generated pages anew
+	$(BIN)/python scripts/reference.py
+
+docs-check: $(VENV)/.ready ## Fail when a generated page is stale
+	$(BIN)/python scripts/reference.py --check
+
+wheel-check: $(VENV)/.ready ## Build the wheel, install it in a clean environment elsewhere, use it
+	$(BIN)/python scripts/wheel_check.py
+
+check: lint types contracts docs-check test test-slow wheel-check ## Everything CI runs
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) $(DEMO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,30 @@
+"""Answers of actions as plain JSON values: snake_case keys, ids for enumerations, text for paths and digests."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+
+from sdkeep.ground.digest import Digest
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+def jsonable(value: object) -> Json:
+    """`value` made of JSON types only; dataclasses become objects, tuples and sets arrays."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode() if not value.isascii() else value
+    if isinstance(value, Path | Digest):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(jsonable(key)): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(item) for item in value]
+    if is_dataclass(value):
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value) if field.name != "raw"}
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,105 @@
+"""Progress sinks: bars on a terminal's standard error, NDJSON events for programs, silence otherwise."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from sdkeep.cli.output import Mode, Out
+from sdkeep.ground.events import Ended, Event, Moved, Report, Said, Started, silent
+from sdkeep.ground.text import one_line
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+EVENTS_PER_SECOND = 10
+
+
+@contextmanager
+def reporting(out: Out, stderr: TextIO, *, bars: bool, events: bool) -> Iterator[Report]:
+    """The sink for one command: NDJSON when asked for, bars when somebody watches a terminal, else sentences only."""
+    if events:
+        yield ndjson(stderr)
+    elif bars and out.mode is Mode.HUMAN:
+        with _bars(stderr) as report:
+            yield _with_sentences(out, report)
+    else:
+        yield _with_sentences(out, silent)
+
+
+def ndjson(stream: TextIO, clock: Callable[[], float] = time.monotonic) -> Report:
+    """A sink that writes one JSON object a line, at most ten `moved` lines a second for each job."""
+    lock = threading.Lock()
+    last: dict[str, float] = {}
+
+    def report(event: Event) -> None:
+        with lock:
+            if isinstance(event, Moved):
+                now = clock()
+                if now - last.get(event.job, 0.0) < 1 / EVENTS_PER_SECOND:
+                    return
+                last[event.job] = now
+            stream.write(json.dumps(_event_json(event), ensure_ascii=False) + "\n")
+            stream.flush()
+
+    return report
+
+
+def _event_json(event: Event) -> dict[str, object]:
+    match event:
+        case Started(job, what, total, unit):
+            return {"event": "started", "job": job, "what": what, "total": total, "unit": unit}
+        case Moved(job, done):
+            return {"event": "moved", "job": job, "done": done}
+        case Ended(job):
+            return {"event": "ended", "job": job}
+        case Said(level, text):
+            return {"event": "said", "level": level, "text": text}
+
+
+def _with_sentences(out: Out, report: Report) -> Report:
+    def both(event: Event) -> None:
+        if isinstance(event, Said):
+            {"warning": out.warning, "debug": out.debug}.get(event.level, out.note)(event.text)
+        report(event)
+
+    return both
+
+
+@contextmanager
+def _bars(stderr: TextIO) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(file=stderr), transient=True) as progress:
+        yield _BarSink(progress)
+
+
+class _BarSink:
+    """Turns events into bars, one a job."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Started(job, what, total, _):
+                self._tasks[job] = self._progress.add_task(one_line(what, 40), total=total)
+            case Moved(job, done) if job in self._tasks:
+                self._progress.update(self._tasks[job], completed=done)
+            case Ended(job) if job in self._tasks:
+                self._progress.remove_task(self._tasks.pop(job))
+            case _:
+                pass
