@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sdkeep import __version__
-from sdkeep.cli.frame import AsEvents, AsJson, Common, Debug, Quiet, Verbose
+from sdkeep.cli.frame import AsEvents, AsJson, Common, Debug, Interrupted, Quiet, Verbose, refuse
+from sdkeep.ground.errors import UsageError
 
 app = typer.Typer(
     name="sdkeep",
@@ -50,10 +51,31 @@ def _load() -> None:
 _load()
 
 
-def run() -> int:
-    """Run the command line on `sys.argv`; the exit status. Typer itself prints usage errors (status 2)."""
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line (`sys.argv` unless given); the exit status."""
     try:
-        app(standalone_mode=True)
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else 1
-    return 0
+        status = app(arguments, prog_name="sdkeep", standalone_mode=False)
+    except typer.Abort:
+        return refuse(Common(), Interrupted())
+    except Exception as error:
+        if not isinstance(error, typer.BadParameter.__mro__[1]):  # the parser's own base, which Typer does not export
+            raise
+        return refuse(_given(error), _in_our_words(error))
+    return status if isinstance(status, int) else 0
+
+
+def _given(error: Any) -> Common:
+    """The common options that were read before the mistake, at any depth."""
+    found, context = Common(), error.ctx
+    while context is not None:
+        if isinstance(context.obj, Common):
+            found = found.joined(context.obj)
+        found = found.joined(Common(as_json=bool(context.params.get("as_json"))))
+        context = context.parent
+    return found
+
+
+def _in_our_words(error: Any) -> UsageError:
+    message = str(error.format_message()).rstrip(".")
+    path = error.ctx.command_path if error.ctx is not None else "sdkeep"
+    return UsageError(message[:1].lower() + message[1:], next=f"`{path} --help` shows how it is used")

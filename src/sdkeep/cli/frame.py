@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+AsJson = Annotated[bool, typer.Option("--json", is_eager=True, help="Print one JSON document on standard output.")]
 AsEvents = Annotated[bool, typer.Option("--json-events", help="Print progress as NDJSON on standard error.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the bare answer only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done and why.")]
@@ -193,11 +193,33 @@ def run_command(name: str, common: Common, act: Callable[[Face], Reply]) -> int:
     except (Stopped, KeyboardInterrupt):
         interrupted = Interrupted()
         return _finish(face, Reply(status=130, failures=[("", interrupted)]))
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read our output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:  # a mistake of ours: said in the same three parts, whole with --debug
+        if common.debug or os.environ.get("SDKEEP_DEBUG"):
+            traceback.print_exc()
+        return _finish(face, Reply(status=2, failures=[("", Bug(error))]))
     finally:
         face.close()
+
+
+class Bug(KeepError):
+    """A mistake in sdkeep itself."""
+
+    code = "bug"
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"sdkeep itself broke: {type(error).__name__}: {error}",
+            "this should not happen, whatever the input",
+            "run it again with `--debug` and report what it prints",
+        )
+
+
+def refuse(common: Common, error: KeepError) -> int:
+    """Print a mistake found before any command ran; its exit status."""
+    return _finish(Face("", common, look_from(common)), Reply(status=error.status, failures=[("", error)]))
 
 
 class Interrupted(KeepError):

@@ -65,7 +65,10 @@ Handler = Callable[[Request], Response | None]
 
 @dataclass(slots=True)
 class Hit:
-    """One request that the server saw. `path` includes the query; `sent` counts body bytes and grows while sending."""
+    """One request that the server saw. `path` includes the query; `sent` counts body bytes while they go out.
+
+    `over` is set when the last of them went, or the client left.
+    """
 
     method: str
     path: str
@@ -73,6 +76,7 @@ class Hit:
     range: str = ""
     status: int = 0
     sent: int = 0
+    over: bool = False
 
 
 def json_response(value: object, status: int = 200) -> Response:

@@ -186,6 +186,8 @@ class _Connection(BaseHTTPRequestHandler):
                 self._send_body(response, delivery, hit)
         except OSError:  # the client has what it wanted, or lost patience
             self.close_connection = True
+        finally:
+            hit.over = True
 
     do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 

@@ -63,9 +63,9 @@ _FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where the stored bytes of one storage lie in the file: `offset` and `length` in bytes, after no decompression.
+    """Where the bytes of one storage lie in the file: `offset`, and `length` once unpacked, in bytes.
 
-    `compressed` holds the deflate stream's length when the record is compressed, else 0.
+    `compressed` holds the deflate stream's length in the file when the record is compressed, else 0.
     """
 
     offset: int
@@ -79,7 +79,8 @@ class Tensor:
 
     `dtype` is safetensors' code (F32, F16, BF16, I64, U8, BOOL, F8_E4M3, C64, ...), or torch's own name in lower
     case where safetensors has none. `strides` are in elements (None means contiguous), `start` the element offset
-    into the storage that `span` locates; `storage` names that storage so that sharing can be seen.
+    into the storage that `span` locates; `storage` names that storage so that sharing can be seen. `literal` holds the
+    storage itself where a pickle carries the bytes among its opcodes (tensors saved by way of numpy).
     """
 
     name: str
@@ -90,6 +91,7 @@ class Tensor:
     start: int = 0
     strides: tuple[int, ...] | None = None
     big_endian: bool = False
+    literal: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,11 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PickleMember:
-    """One pickle found in the file: `member` names its record (empty for a bare pickle), `offset` where it starts."""
+    """One pickle found in the file: `member` names its record, empty for a bare pickle.
+
+    `offset` is the file offset of its first byte, from which the reading's own offsets count; in a compressed record
+    that of the record's data.
+    """
 
     member: str
     offset: int
@@ -114,7 +120,11 @@ class PickleMember:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One record of a container, as its directory lists it; `offset` is that of its first data byte."""
+    """One record of a container, as its directory lists it.
+
+    `offset` is that of its first data byte, 0 where only the directory was read; `size` and `stored` are bytes
+    unpacked and in the file.
+    """
 
     name: str
     offset: int

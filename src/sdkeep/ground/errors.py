@@ -12,6 +12,7 @@
     │   ├── RateLimited
     │   ├── HubDown
     │   ├── HubGarbled                an answer that cannot be read
+    │   ├── NotByRanges               a remote file that cannot be looked into piece by piece
     │   └── RegionBlocked             4
     ├── AccessError                   4
     │   ├── NeedsLogin
@@ -156,6 +157,12 @@ class HubGarbled(HubError):
     """An answer that cannot be read as what was asked for."""
 
     code = "hub-garbled"
+
+
+class NotByRanges(HubError):
+    """The server sends no parts of this file, or too many would be needed to look into it."""
+
+    code = "not-by-ranges"
 
 
 class RegionBlocked(HubError):
@@ -343,9 +350,13 @@ class UnknownUi(LayoutError):
 
 
 class NotPlaceable(LayoutError):
-    """This WebUI has no place for this kind of file or does not list this extension."""
+    """This WebUI has no place for this kind of file or does not list this extension; `needs` is one it would list."""
 
     code = "not-placeable"
+
+    def __init__(self, what: str, why: str = "", next: str = "", *, needs: str = "") -> None:
+        super().__init__(what, why, next)
+        self.needs = needs
 
 
 def tree(root: type[KeepError] = KeepError) -> list[type[KeepError]]:

@@ -73,6 +73,7 @@ class Location:
     inode: int = 0
     mtime_ns: int = 0
     size: int = 0
+    blob_root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +109,24 @@ class Trashed:
     size: int
     at: str
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """An artifact's bytes in the store: which root holds them, since when, and when they were last read back whole."""
+
+    sha256: str
+    root: str
+    size: int
+    stored: str = ""
+    verified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A small file that sdkeep wrote beside a placed model: whose (`sha256`), its own digest (`content`), and where."""
+
+    path: str
+    sha256: str
+    content: str
+    ui: str = ""

@@ -1,1 +1,1 @@
-"""Floor 2: the hubs, asked over `net` and answered in ground values. Knows no disk, no catalogue; downloads no weights."""
+"""Floor 2: the hubs, asked over `net`, answered in ground values. No disk, no catalogue; downloads no weights."""

@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from sdkeep.ground.errors import BadSetting, NotWritable, UsageError
 from sdkeep.settings.user_file import replace_file
-from sdkeep.settings.values import Origin, Settings, Source, is_loopback
+from sdkeep.settings.values import Origin, Settings, Source
 from sdkeep.settings.variables import BY_NAME
 
 FILE = "tokens.json"
@@ -37,6 +37,7 @@ HUBS: dict[str, _HubHosts] = {
     "civitai": _HubHosts("civitai_token", "civitai_url", _CIVITAI),
     "huggingface": _HubHosts("hf_token", "hf_url", ("huggingface.co", "www.huggingface.co", "hf.co")),
 }
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _CHOSEN = (Origin.FLAG, Origin.ENVIRONMENT, Origin.USER)
 
 
@@ -64,7 +65,7 @@ class Held:
     origin: str
     where: str
     host: str
-    token: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Tokens:
         return tuple(self._warnings)
 
     def for_hosts(self, settings: Settings, sources: Mapping[str, Source]) -> dict[str, str]:
-        """Host -> token, for every host that may be shown one."""
+        """Host (as `authority` spells it) -> token, for every host that may be shown one."""
         return {
             host: held.token
             for hub in HUBS
@@ -118,7 +119,10 @@ class Tokens:
         return tuple(lines)
 
     def store(self, hub: str, host: str, token: str) -> str:
-        """Keep `token` for `host` of `hub`; the answer says where. Raises `BadSetting` for what cannot be a token."""
+        """Keep `token` for `host` of `hub` (`authority` of its address); the answer says where.
+
+        Raises `BadSetting` for what cannot be a token, without quoting it.
+        """
         token, host = token.strip(), _binding(_hub(hub), host.lower())
         flaw = flaw_of(token)
         if flaw:
@@ -140,7 +144,7 @@ class Tokens:
     def _held(self, hub: str, settings: Settings) -> list[Held]:
         """Every usable token for this hub, strongest first."""
         found = [Held(hub, "environment", name, "", self._environ.get(name, "")) for name in _variables(hub)]
-        own = _binding(hub, _host(str(getattr(settings, HUBS[hub].setting))))
+        own = _binding(hub, authority(str(getattr(settings, HUBS[hub].setting))))
         for host in dict.fromkeys((own, HUBS[hub].official[0])):
             kept = self._keyring.get(SERVICE, f"{hub}@{host}") if self._keyring else None
             found.append(Held(hub, "keyring", f"{SERVICE} {hub}@{host}", host, kept or ""))
@@ -237,22 +241,31 @@ def _hosts(held: Held, settings: Settings, sources: Mapping[str, Source]) -> tup
     """The hosts that may see this token."""
     hub = HUBS[held.hub]
     address = str(getattr(settings, hub.setting))
-    host = _host(address)
+    host, private = authority(address), _is_private(address)
     if held.host in hub.official:
         return hub.official
-    secure = address.startswith("https://") or is_loopback(host)
     if held.host:
-        return (held.host,) if secure else ()
+        return (held.host,) if private else ()
     chosen = sources.get(hub.setting, Source(Origin.DEFAULT)).origin in _CHOSEN
-    return hub.official + ((host,) if chosen and secure and host not in hub.official else ())
+    return hub.official + ((host,) if chosen and private and host not in hub.official else ())
 
 
 def _variables(hub: str) -> tuple[str, ...]:
     return BY_NAME[HUBS[hub].variable].env
 
 
-def _host(address: str) -> str:
-    return (urlsplit(address).hostname or "").lower()
+def authority(address: str) -> str:
+    """What a token is bound to: the lower-case host, with its port unless that is the 443 of https."""
+    parts = urlsplit(address)
+    host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    return host if (parts.scheme, port) == ("https", 443) else f"{host}:{port}"
+
+
+def _is_private(address: str) -> bool:
+    """Whether nobody can listen in: https, or this machine."""
+    return address.startswith("https://") or urlsplit(address).hostname in _LOOPBACK
 
 
 def _hub(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sdkeep.ground.errors import BadSetting, NotWritable
-from sdkeep.settings.values import read
+from sdkeep.settings.values import Value, read
 from sdkeep.settings.variables import Scope, Type, Variable, named, nearest
 
 
@@ -21,7 +21,7 @@ def write(file: Path, name: str, value: str, cwd: Path) -> None:
 
     variable = _settable(name)
     meaning = read(variable, value, "command line", cwd)
-    plain = meaning if isinstance(meaning, bool | int | float) else str(meaning or "")
+    plain = _plain(meaning)
 
     def change(text: str) -> str:
         document = tomlkit.parse(text)
@@ -74,6 +74,12 @@ def replace_file(path: Path, text: str, mode: int | None = None) -> None:
             raise
     except OSError as error:
         raise NotWritable(f"`{path}` cannot be written", str(error), f"make `{target.parent}` writable") from error
+
+
+def _plain(meaning: Value) -> str | bool | int | float:
+    if isinstance(meaning, bool | int | float):
+        return meaning
+    return ",".join(meaning) if isinstance(meaning, tuple) else str(meaning or "")
 
 
 def _settable(name: str) -> Variable:

@@ -13,11 +13,10 @@ from sdkeep.ground.errors import BadSetting
 from sdkeep.ground.kinds import NsfwLevel
 from sdkeep.settings.variables import Type, Variable
 
-Value = str | bool | int | float | Path | None
+Value = str | bool | int | float | Path | tuple[str, ...] | None
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _USERINFO = re.compile(r"(?<=://)[^/@]*@")
 
 
@@ -46,7 +45,8 @@ class Source:
 class Settings:
     """Every setting of one run; the table in `variables` says what each means. Paths are absolute.
 
-    `format`, `precision`, `size` and `ui` are empty for "no preference"; `timeout` is in seconds.
+    `format`, `precision`, `size` and `ui` are empty for "no preference"; `timeout` is in seconds; `no_proxy` are host
+    suffixes.
     """
 
     home: Path
@@ -62,6 +62,7 @@ class Settings:
     civitai_url: str = "https://civitai.com"
     hf_url: str = "https://huggingface.co"
     proxy: str = ""
+    no_proxy: tuple[str, ...] = ()
     ca_bundle: Path | None = None
     connections: int = 4
     timeout: float = 30.0
@@ -76,6 +77,8 @@ class Settings:
         value = getattr(self, name)
         if isinstance(value, bool):
             return str(value).lower()
+        if isinstance(value, tuple):
+            return ",".join(value)
         return "" if value is None else _USERINFO.sub("***@", f"{value:g}" if isinstance(value, float) else str(value))
 
 
@@ -99,11 +102,6 @@ def read(variable: Variable, raw: object, where: str, folder: Path, user_home: s
         raise BadSetting(
             f"`{shown}` is no value for `{variable.name}`", f"{error} ({where})", f"`sdkeep config get {variable.name}`"
         ) from error
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine."""
-    return host.lower() in _LOOPBACK
 
 
 def _text(raw: object) -> str:
@@ -148,10 +146,17 @@ def _address(_variable: Variable, raw: object, _folder: Path, _home: str) -> str
 
 def _proxy(_variable: Variable, raw: object, _folder: Path, _home: str) -> str:
     text = _text(raw)
+    if text and "://" not in text:
+        text = f"http://{text}"
     parts = urlsplit(text)
     if text and (parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname):
         raise ValueError("it reads http://HOST:PORT")
     return text
+
+
+def _list(_variable: Variable, raw: object, _folder: Path, _home: str) -> tuple[str, ...]:
+    words = raw if isinstance(raw, list) else _text(raw).split(",")
+    return tuple(word for item in words if (word := _text(item)))
 
 
 def _flag(_variable: Variable, raw: object, _folder: Path, _home: str) -> bool:
@@ -193,6 +198,7 @@ _READERS = {
     Type.PATH: _path,
     Type.ADDRESS: _address,
     Type.PROXY: _proxy,
+    Type.LIST: _list,
     Type.FLAG: _flag,
     Type.COUNT: _count,
     Type.SECONDS: _seconds,

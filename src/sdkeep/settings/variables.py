@@ -17,6 +17,7 @@ class Type(StrEnum):
     PATH = "path"
     ADDRESS = "address"
     PROXY = "proxy"
+    LIST = "list"
     FLAG = "flag"
     COUNT = "count"
     SECONDS = "seconds"
@@ -107,8 +108,12 @@ VARIABLES: tuple[Variable, ...] = (
         "address of Hugging Face or a mirror",
     ),
     Variable(
-        "proxy", Type.PROXY, "", ("SDKEEP_PROXY",), "proxy for every request",
-        shown="`HTTPS_PROXY` and `NO_PROXY` of the environment",
+        "proxy", Type.PROXY, "", ("SDKEEP_PROXY", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
+        "proxy for every request, http://HOST:PORT",
+    ),
+    Variable(
+        "no_proxy", Type.LIST, "", ("SDKEEP_NO_PROXY", "NO_PROXY", "no_proxy"),
+        "host suffixes, separated by commas, that are reached without the proxy",
     ),
     Variable(
         "ca_bundle", Type.PATH, "", ("SDKEEP_CA_BUNDLE", "SSL_CERT_FILE"), "file of certificate authorities to trust",

@@ -7,7 +7,23 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Put every verb on `app`, in the order that help lists them."""
-    from sdkeep.cli.commands import scan
+    from sdkeep.cli.commands import (
+        add,
+        auth,
+        config,
+        convert,
+        db,
+        doctor,
+        get,
+        ls,
+        place,
+        rm,
+        scan,
+        search,
+        show,
+        ui,
+        verify,
+    )
 
-    for module in (scan,):
+    for module in (search, get, show, ls, add, scan, convert, verify, place, rm, doctor, ui, auth, config, db):
         module.register(app)

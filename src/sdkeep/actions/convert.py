@@ -1,0 +1,108 @@
+"""Tensors out of a pickle into safetensors, without running the pickle; on a bare path nothing is catalogued."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdkeep.actions.house import House
+from sdkeep.audit.judge import judge
+from sdkeep.formats.cleanpt import write_clean_pt
+from sdkeep.formats.convert import ConvertOptions, plan, write_safetensors
+from sdkeep.formats.look import look
+from sdkeep.formats.source import FileSource
+from sdkeep.ground.errors import UsageError, WouldOverwrite
+from sdkeep.ground.events import Report, Stop
+from sdkeep.ground.kinds import Precision
+from sdkeep.ground.verdict import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertRequest:
+    """What to write: `out` is a file or a folder (beside the source when None), `to` is `safetensors` or `clean-pt`."""
+
+    out: Path | None = None
+    to: str = "safetensors"
+    precision: Precision | None = None
+    disarm: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A written file. `verdict` is that of the source; `disarmed` says that the source was not clean."""
+
+    source: str
+    path: str
+    size: int
+    tensors: int
+    verdict: Outcome
+    disarmed: bool
+    notes: tuple[str, ...] = ()
+    name: str = ""
+
+
+SUFFIXES = {"safetensors": ".safetensors", "clean-pt": ".pt"}
+
+
+def convert_file(path: Path, request: ConvertRequest, report: Report, stop: Stop) -> Converted:
+    """Convert one file on disk. The source is never touched, the target never overwritten."""
+    if request.to not in SUFFIXES:
+        raise UsageError(
+            f"`{request.to}` is no form to write", "known are " + ", ".join(SUFFIXES), "`--to safetensors`"
+        )
+    with FileSource(path) as source:
+        contents = look(source, stop=stop)
+        outcome = judge(contents).outcome
+        out = target_of(path, request)
+        options = ConvertOptions(precision=request.precision, metadata=_origin_note(outcome))
+        planned = plan(contents, options)
+        size = source.size
+        if not request.dry_run:
+            writer = write_safetensors if request.to == "safetensors" else write_clean_pt
+            size = writer(source, planned, out, report=report, stop=stop).size
+        return Converted(
+            str(path),
+            str(out),
+            size,
+            len(planned.pieces),
+            outcome,
+            not outcome.placeable,
+            (*contents.notes, *planned.notes),
+        )
+
+
+def _origin_note(outcome: Outcome) -> dict[str, str]:
+    return {} if outcome.placeable else {"sdkeep.disarmed_from": str(outcome)}
+
+
+def target_of(path: Path, request: ConvertRequest) -> Path:
+    """Where the conversion goes; raises `WouldOverwrite` when something is there."""
+    name = path.stem + SUFFIXES[request.to]
+    out = path.with_name(name) if request.out is None else request.out / name if request.out.is_dir() else request.out
+    if out.exists() or out.is_symlink():
+        raise WouldOverwrite(f"`{out}` exists already", "nothing is overwritten", f"`sdkeep convert '{path}' -o OTHER`")
+    return out
+
+
+def convert_named(house: House, text: str, terms_disarm: bool) -> Converted:
+    """Convert a catalogued pickle inside the store; the original keeps its row, its bytes go to the trash."""
+    from sdkeep.actions.intake import Arrival, Terms, take_in
+    from sdkeep.actions.local import artifact
+    from sdkeep.actions.stores import bytes_of, store_near
+    from sdkeep.store.copying import copy_new
+
+    found = artifact(house, text)
+    path = bytes_of(house, found)
+    store = store_near(house, path)
+    staged = store.staging / f"{found.sha256}.convert"
+    staged.unlink(missing_ok=True)
+    copy_new(path, staged, stop=house.stop)
+    release = house.book.release_of(found.sha256 or "")
+    arrival = Arrival(staged, found.file_name, found.origin, release, None, found.kind)
+    taken = take_in(house, store, arrival, Terms(disarm=terms_disarm, keep_original=True))
+    made = taken.artifact
+    return Converted(
+        str(path), str(store.path_of(made.sha256 or "")), made.size or 0, taken.tensors, taken.verdict.outcome,
+        not taken.verdict.outcome.placeable, taken.notes, made.name,
+    )  # fmt: skip

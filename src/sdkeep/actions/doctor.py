@@ -1,0 +1,207 @@
+"""What newcomers trip over, checked one by one, each with the command that mends it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from sdkeep.actions.house import House
+from sdkeep.actions.intents import settle
+from sdkeep.actions.stores import stores
+from sdkeep.ground.errors import KeepError
+from sdkeep.ground.record import Method
+from sdkeep.ground.text import one_line
+
+LOW_SPACE = 10 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `state` is `ok`, `note` or `problem`; `mend` is the command that helps."""
+
+    name: str
+    state: str
+    what: str
+    mend: str = ""
+
+
+def doctor(house: House) -> tuple[Check, ...]:
+    """Look at the machine, the catalogue, the stores and the WebUIs; finish what a crash left open."""
+    found: list[Check] = []
+    for examine in (_machine, _windows, _torch, _catalogue, _intents, _stores, _uis, _placements, _tokens):
+        try:
+            found.extend(examine(house))
+        except KeepError as error:
+            found.append(
+                Check(examine.__name__.strip("_"), "problem", f"{error.what}: {error.why}".rstrip(": "), error.next)
+            )
+    return tuple(found)
+
+
+def _machine(house: House) -> Iterator[Check]:
+    version = platform.python_version()
+    yield Check("python", "ok", f"Python {version} at {sys.executable}")
+    on_path = shutil.which("python3") or shutil.which("python") or shutil.which("py")
+    if on_path is None:
+        yield Check(
+            "python-path",
+            "note",
+            "no `python` on the PATH; WebUI start scripts look for one",
+            "install Python 3.11+ and tick `Add to PATH`",
+        )
+    git = shutil.which("git")
+    if git:
+        yield Check("git", "ok", f"git at {git}")
+    else:
+        yield Check("git", "note", "git is not on the PATH; WebUIs and their extensions need it", _git_command())
+    yield Check("sqlite", "ok", f"SQLite {sqlite3.sqlite_version}")
+
+
+def _git_command() -> str:
+    commands = {"Windows": "winget install Git.Git", "Darwin": "xcode-select --install"}
+    return commands.get(platform.system(), "sudo apt install git")
+
+
+def _windows(house: House) -> Iterator[Check]:
+    if os.name != "nt":
+        return
+    from sdkeep.store.platform import can_symlink, long_paths_enabled
+
+    house.settings.home.mkdir(parents=True, exist_ok=True)
+    if can_symlink(house.settings.home):
+        yield Check("symlinks", "ok", "symbolic links can be made")
+    else:
+        yield Check(
+            "symlinks",
+            "note",
+            "symbolic links are not allowed; files on another drive will be copied",
+            "start ms-settings:developers and switch Developer Mode on",
+        )
+    if long_paths_enabled():
+        yield Check("long-paths", "ok", "paths longer than 260 characters work")
+    else:
+        key = r"HKLM\SYSTEM\CurrentControlSet\Control\FileSystem"
+        yield Check(
+            "long-paths",
+            "note",
+            "paths are limited to 260 characters",
+            f"reg add {key} /v LongPathsEnabled /t REG_DWORD /d 1 /f",
+        )
+
+
+def _torch(house: House) -> Iterator[Check]:
+    try:
+        version = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        yield Check("torch", "ok", "torch is not installed; nothing but merging and generating needs it")
+        return
+    build = version.partition("+")[2] or "default build"
+    yield Check("torch", "ok", f"torch {version} ({'CPU only' if build == 'cpu' else build})")
+
+
+def _catalogue(house: House) -> Iterator[Check]:
+    book = house.book
+    problems = book.check()
+    for problem in problems:
+        yield Check(
+            "catalogue", "problem", problem, "`sdkeep db backup` first, then restore a copy from the `backups` folder"
+        )
+    if not problems:
+        stats = book.stats()
+        yield Check(
+            "catalogue", "ok", f"{book.path} is sound: {stats.artifacts:,} files recorded, schema {book.opened.after}"
+        )
+
+
+def _intents(house: House) -> Iterator[Check]:
+    for intent in house.book.open_intents():
+        sentence = settle(house, intent)
+        yield Check("unfinished", "note", f"an interrupted `{intent.action}` of {intent.begun} was settled: {sentence}")
+
+
+def _stores(house: House) -> Iterator[Check]:
+    for store in stores(house):
+        free = shutil.disk_usage(store.root).free
+        state = "ok" if free >= LOW_SPACE else "note"
+        mend = "" if state == "ok" else "`sdkeep gc` lets go of what nothing uses"
+        yield Check("space", state, f"{free / 2**30:,.1f} GiB free for the store `{store.root}`", mend)
+        for stray in store.strays():
+            yield Check(
+                "store", "note", f"`{stray}` lies among the blobs and is none of ours", "look at it and move it away"
+            )
+        missing = [blob for blob in house.book.blobs_in(str(store.root)) if not store.has(blob.sha256)]
+        for blob in missing:
+            yield Check(
+                "store",
+                "problem",
+                f"blob {blob.sha256[:12]} is recorded and not there",
+                f"`sdkeep verify sha256:{blob.sha256}`",
+            )
+    if not os.access(_standing(house.settings.home), os.W_OK):
+        yield Check(
+            "home",
+            "problem",
+            f"`{house.settings.home}` cannot be written",
+            "`sdkeep config path` shows where it is set",
+        )
+
+
+def _standing(path: Path) -> Path:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _uis(house: House) -> Iterator[Check]:
+    from sdkeep.actions.uis import ls
+
+    registered = ls(house)
+    if not registered:
+        yield Check(
+            "ui",
+            "note",
+            "no WebUI is registered, so nothing is placed",
+            "`sdkeep ui detect`, then `sdkeep ui add FOLDER`",
+        )
+    for ui in registered:
+        for problem in ui.problems:
+            yield Check(
+                "ui", "problem" if not Path(ui.root).is_dir() else "note", f"{ui.name}: {problem}", "`sdkeep ui ls`"
+            )
+        if not ui.problems:
+            yield Check("ui", "ok", f"{ui.name}: {ui.title} at {ui.root}, {ui.placed} files of ours")
+
+
+def _placements(house: House) -> Iterator[Check]:
+    for location in house.book.locations():
+        if Path(location.path).exists():
+            continue
+        where = "catalogued" if location.method is Method.IN_PLACE else f"placed in {location.ui}"
+        yield Check(
+            "missing", "problem", f"`{location.path}` ({where}) is gone", f"`sdkeep verify sha256:{location.sha256}`"
+        )
+
+
+def _tokens(house: House) -> Iterator[Check]:
+    from sdkeep.actions.auth import KEY_PAGES
+
+    for token in house.tokens.status(house.settings, house.loaded.sources):
+        if token.masked:
+            yield Check("token", "ok", f"{token.hub}: {token.masked} from {one_line(token.where or token.origin)}")
+        else:
+            needed = "all downloads need one" if token.hub == "civitai" else "gated models need one"
+            yield Check(
+                "token",
+                "note",
+                f"{token.hub}: no token; {needed} (keys: {KEY_PAGES[token.hub]})",
+                f"`sdkeep auth login {token.hub}`",
+            )
+    for warning in house.tokens.warnings:
+        yield Check("token", "problem", warning)

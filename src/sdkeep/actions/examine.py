@@ -1,0 +1,51 @@
+"""One look at a file on disk: what it is, whether it is safe, and its digests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdkeep.audit.judge import judge
+from sdkeep.formats.contents import Contents
+from sdkeep.formats.digests import ALL, digest_file
+from sdkeep.formats.identify import identify
+from sdkeep.formats.look import look
+from sdkeep.formats.source import FileSource
+from sdkeep.ground.digest import Digest, DigestKind
+from sdkeep.ground.events import Report, Stop
+from sdkeep.ground.identity import Identity
+from sdkeep.ground.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A file's contents, identity and verdict; `digests` are empty where nobody asked for them."""
+
+    path: Path
+    size: int
+    contents: Contents
+    identity: Identity
+    verdict: Verdict
+    digests: tuple[Digest, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 as hex; raises LookupError when digests were not taken."""
+        for digest in self.digests:
+            if digest.kind is DigestKind.SHA256:
+                return digest.value
+        raise LookupError(f"no digest was taken of {self.path}")
+
+
+def examine(path: Path, stop: Stop | None = None) -> Examined:
+    """Look, identify and judge; nothing is hashed, so a checkpoint of gigabytes takes a moment."""
+    with FileSource(path) as source:
+        contents = look(source, stop=stop)
+        return Examined(path, source.size, contents, identify(contents), judge(contents))
+
+
+def examine_fully(path: Path, report: Report, stop: Stop) -> Examined:
+    """The same with every digest, in one pass over the bytes."""
+    seen = examine(path, stop)
+    digests = digest_file(path, ALL, report=report, stop=stop)
+    return Examined(seen.path, seen.size, seen.contents, seen.identity, seen.verdict, digests)

@@ -1,0 +1,258 @@
+"""Fetch: resolve a reference, transfer, prove, convert, record, place. The main job, end to end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdkeep.actions.house import House
+from sdkeep.actions.intake import Arrival, Taken, Terms, take_in
+from sdkeep.actions.placing import Placed, Placing, place_everywhere, targets
+from sdkeep.actions.previews import fetch_preview
+from sdkeep.actions.remote import Other, Sought, seek
+from sdkeep.actions.stores import store_near
+from sdkeep.actions.unpacking import is_archive, unpack_arrival
+from sdkeep.ground.errors import KeepError, NotPlaceable
+from sdkeep.ground.kinds import Kind, Role
+from sdkeep.ground.lineage import Relation
+from sdkeep.ground.model import Claim, Release, RemoteFile
+from sdkeep.ground.record import Artifact
+from sdkeep.hubs.choose import Wish
+from sdkeep.store.blobs import Store
+
+
+@dataclass(frozen=True, slots=True)
+class GetRequest:
+    """What `get` was asked. `uis` are names of registered WebUIs; None means the default, empty means none."""
+
+    wish: Wish = Wish()
+    terms: Terms = Terms()
+    uis: tuple[str, ...] | None = None
+    companions: bool = False
+    previews: bool = True
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswer:
+    """What became of one file. `confirmed` says that the published SHA-256 is that of the bytes that came."""
+
+    name: str
+    file_name: str
+    kind: Kind
+    family: str
+    base: str
+    size: int | None
+    sha256: str
+    verdict: str
+    confirmed: bool
+    already_here: bool = False
+    converted_from: str = ""
+    tensors: int = 0
+    placed: tuple[Placed, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    preview: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A file that would be fetched (`--dry-run`)."""
+
+    file_name: str
+    size: int | None
+    sha256: str
+    role: Role
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """The answer to one reference."""
+
+    ref: str
+    release: str
+    title: str
+    page: str
+    why: tuple[str, ...]
+    files: tuple[FileAnswer, ...] = ()
+    planned: tuple[Planned, ...] = ()
+    companions: tuple[Planned, ...] = ()
+    others: tuple[Other, ...] = ()
+    trigger_words: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    failures: tuple[tuple[str, KeepError], ...] = field(default=(), repr=False)
+
+
+def get(house: House, ref: str, request: GetRequest) -> Got:
+    """Fetch what `ref` names and file it; raises the first error when nothing at all could be taken in."""
+    sought = seek(house, ref, request.wish)
+    if request.dry_run:
+        return _answer(sought, planned=_plan(sought.files))
+    for ui in request.uis or ():
+        targets(house, (ui,))  # an unknown name is an error before a byte is fetched
+    wanted = (*sought.files, *(sought.companions if request.companions else ()))
+    answers: list[FileAnswer] = []
+    failures: list[tuple[str, KeepError]] = []
+    for file in wanted:
+        try:
+            answers.extend(_bring(house, sought.release, file, request))
+        except KeepError as error:
+            if len(wanted) == 1:
+                raise
+            failures.append((file.name, error))
+    if failures and not answers:
+        raise failures[0][1]
+    return _answer(sought, files=tuple(answers), failures=tuple(failures), offered=not request.companions)
+
+
+def _answer(
+    sought: Sought,
+    files: tuple[FileAnswer, ...] = (),
+    planned: tuple[Planned, ...] = (),
+    failures: tuple[tuple[str, KeepError], ...] = (),
+    offered: bool = True,
+) -> Got:
+    release = sought.release
+    named = release.hub != "web"
+    title = f"{release.model_name} {release.name}".strip() if named else ""
+    return Got(
+        ref=sought.ref,
+        release=release.ref if named else release.page,
+        title=title,
+        page=release.page,
+        why=sought.why,
+        files=files,
+        planned=planned,
+        companions=_plan(sought.companions) if offered else (),
+        others=sought.others,
+        trigger_words=release.trigger_words,
+        flags=content_flags(release),
+        failures=failures,
+    )
+
+
+def content_flags(release: Release) -> tuple[str, ...]:
+    """What the hub marks the model as: `poi` (a real person), `minor`, `sfw-only`, `nsfw`."""
+    flags = {"poi": release.poi, "minor": release.minor, "sfw-only": release.sfw_only, "nsfw": release.nsfw}
+    return tuple(name for name, set_ in flags.items() if set_)
+
+
+def _plan(files: tuple[RemoteFile, ...]) -> tuple[Planned, ...]:
+    return tuple(
+        Planned(f.name, f.size if f.size is not None else f.about, f.sha256.value if f.sha256 else "", f.role, f.url)
+        for f in files
+    )
+
+
+def _bring(house: House, release: Release, file: RemoteFile, request: GetRequest) -> list[FileAnswer]:
+    placing = Placing(release=release)
+    here = _already_here(house, file)
+    if here is not None:
+        return [_filed(house, here, None, file, placing, request)]
+    store = store_near(house, _first_target(house, request.uis))
+    arrival = _transfer(house, store, release, file)
+    if is_archive(arrival):
+        members = unpack_arrival(house, store, arrival)
+        return [_filed(house, t.artifact, t, file, placing, request) for t in _take_all(house, store, members, request)]
+    taken = take_in(house, store, arrival, request.terms)
+    return [_filed(house, taken.artifact, taken, file, placing, request)]
+
+
+def _take_all(house: House, store: Store, members: tuple[Arrival, ...], request: GetRequest) -> list[Taken]:
+    taken: list[Taken] = []
+    for member in members:
+        try:
+            taken.append(take_in(house, store, member, request.terms))
+        except KeepError as error:
+            house.warn(f"`{member.file_name}` was left out: {error.what}")
+    return taken
+
+
+def _first_target(house: House, uis: tuple[str, ...] | None) -> Path | None:
+    chosen = targets(house, uis)
+    return Path(chosen[0].root) if chosen else None
+
+
+def _already_here(house: House, file: RemoteFile) -> Artifact | None:
+    """The stored artifact with the published SHA-256, or the stored conversion of it."""
+    if file.sha256 is None:
+        return None
+    known = house.book.artifact(file.sha256.value)
+    if known is None:
+        return None
+    candidates = [known, *conversions(house, file.sha256.value)]
+    return next((one for one in candidates if one.stored), None)
+
+
+def conversions(house: House, sha256: str) -> tuple[Artifact, ...]:
+    """What was converted from these bytes."""
+    children = house.book.children_of(sha256)
+    return tuple(child for child, edge in children if edge.relation is Relation.CONVERTED_FROM)
+
+
+def _transfer(house: House, store: Store, release: Release, file: RemoteFile) -> Arrival:
+    from sdkeep.actions.transferring import fetch
+
+    fetched = fetch(house, store.staging, release, file)
+    return Arrival(
+        path=fetched.path,
+        file_name=local_name(file.name, fetched.name),
+        origin=release.ref if release.hub != "web" else release.page,
+        release=release,
+        file=file,
+        kind=kind_of_role(file.role),
+    )
+
+
+def local_name(published: str, sent: str) -> str:
+    """The file name to keep: the published one without folders, else what the server sent along."""
+    name = published.replace("\\", "/").rpartition("/")[2]
+    return name or sent or "download"
+
+
+def kind_of_role(role: Role) -> Kind:
+    """What kind a companion is by its role; a model's own files are what the release says."""
+    roles = {
+        Role.VAE: Kind.VAE,
+        Role.CONFIG: Kind.CONFIG,
+        Role.TEXT_ENCODER: Kind.TEXT_ENCODER,
+        Role.DIFFUSION_MODEL: Kind.DIFFUSION_MODEL,
+        Role.WORKFLOW: Kind.WORKFLOW,
+    }
+    return roles.get(role, Kind.UNKNOWN)
+
+
+def _filed(
+    house: House, artifact: Artifact, taken: Taken | None, file: RemoteFile, placing: Placing, request: GetRequest
+) -> FileAnswer:
+    preview = fetch_preview(house, artifact, placing.release) if request.previews and placing.release else ""
+    placed: tuple[Placed, ...] = ()
+    try:
+        placed = place_everywhere(house, artifact, request.uis, placing)
+    except NotPlaceable as error:
+        house.warn(f"`{artifact.file_name}` is in the store and not placed: {error.what} ({error.why})")
+    published = file.sha256.value if file.sha256 else ""
+    arrived = taken.original.sha256 if taken and taken.original else artifact.sha256
+    original = taken.original if taken else None
+    return FileAnswer(
+        name=artifact.name,
+        file_name=artifact.file_name,
+        kind=artifact.kind,
+        family=str(artifact.family),
+        base=artifact.base,
+        size=artifact.size,
+        sha256=artifact.sha256 or "",
+        verdict=str(taken.verdict.outcome) if taken else _known_verdict(house, artifact),
+        confirmed=bool(published) and (arrived == published or taken is None),
+        already_here=taken is None,
+        converted_from=original.sha256 or "" if original else "",
+        tensors=taken.tensors if taken else 0,
+        placed=placed,
+        claims=file.claims,
+        preview=preview,
+    )
+
+
+def _known_verdict(house: House, artifact: Artifact) -> str:
+    verdict = house.book.verdict_of(artifact.sha256 or "")
+    return str(verdict.outcome) if verdict else ""

@@ -1,0 +1,139 @@
+"""What every action works with: settings, catalogue, stores, hubs, layouts, opened when first asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdkeep import __version__
+from sdkeep.ground.errors import HubDown
+from sdkeep.ground.events import Report, Said, Stop
+from sdkeep.ground.hub import Hub
+
+if TYPE_CHECKING:
+    from sdkeep.catalogue.book import Book
+    from sdkeep.hubs.civitai.client import Civitai
+    from sdkeep.hubs.huggingface.hub import HuggingFace
+    from sdkeep.layouts.values import Layout
+    from sdkeep.net.client import Web
+    from sdkeep.settings.tokens import Tokens
+    from sdkeep.settings.values import Loaded, Settings
+
+USER_AGENT = f"sdkeep/{__version__} (+https://github.com/sdkeep/sdkeep)"
+
+
+@dataclass
+class House:
+    """One run's way to everything below. Nothing is opened until a property is read; `close` closes what was."""
+
+    loaded: Loaded
+    report: Report
+    stop: Stop
+    environ: Mapping[str, str]
+    cwd: Path
+    _open: list[object] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, flags: Mapping[str, str], report: Report, stop: Stop) -> House:
+        """Read the settings of this process, `flags` first."""
+        from sdkeep.settings.load import load
+
+        cwd = Path.cwd()
+        return cls(load(os.environ, cwd, flags=flags), report, stop, os.environ, cwd)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.loaded.settings
+
+    def moment(self) -> datetime:
+        """This moment, aware."""
+        return datetime.now(UTC)
+
+    def now(self) -> str:
+        """This moment, UTC ISO-8601 to the second."""
+        return f"{self.moment():%Y-%m-%dT%H:%M:%SZ}"
+
+    def warn(self, text: str) -> None:
+        """Tell the person something worth knowing."""
+        self.report(Said("warning", text))
+
+    def say(self, text: str) -> None:
+        """Tell the person how things go."""
+        self.report(Said("info", text))
+
+    @cached_property
+    def book(self) -> Book:
+        """The catalogue, migrated to today's schema."""
+        from sdkeep.catalogue.book import Book
+
+        book = Book.open(self.settings.catalogue, clock=self.moment)
+        self._open.append(book)
+        return book
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Where the hubs' tokens come from."""
+        from sdkeep.settings.keyrings import SystemKeyring
+        from sdkeep.settings.tokens import Tokens
+
+        return Tokens(self.environ, self.settings.home, SystemKeyring())
+
+    @cached_property
+    def web(self) -> Web:
+        """The HTTP client of this run."""
+        from sdkeep.net.client import Web, WebPolicy
+
+        settings = self.settings
+        if settings.offline:
+            raise HubDown("the network is switched off", "`offline` is set", "`sdkeep config set offline false`")
+        hosts = self.tokens.for_hosts(settings, self.loaded.sources)
+        for warning in self.tokens.warnings:
+            self.warn(warning)
+        policy = WebPolicy(
+            user_agent=USER_AGENT,
+            tokens=hosts,
+            proxy=settings.proxy or None,
+            ca=str(settings.ca_bundle) if settings.ca_bundle else None,
+            read_timeout=settings.timeout,
+        )
+        web = Web(policy)
+        self._open.append(web)
+        return web
+
+    @cached_property
+    def civitai(self) -> Civitai:
+        """Civitai, or the mirror that the settings name."""
+        from sdkeep.hubs.civitai.client import Civitai
+
+        return Civitai(self.web, self.settings.civitai_url)
+
+    @cached_property
+    def huggingface(self) -> HuggingFace:
+        """Hugging Face, or the mirror that the settings name."""
+        from sdkeep.hubs.huggingface.hub import HuggingFace
+
+        return HuggingFace(self.web, self.settings.hf_url)
+
+    def hub(self, name: str) -> Hub:
+        """The hub called `civitai` or `huggingface`."""
+        return self.huggingface if name == "huggingface" else self.civitai
+
+    @cached_property
+    def layouts(self) -> tuple[Layout, ...]:
+        """The built-in WebUI layouts and the person's own."""
+        from sdkeep.layouts.layout import layouts
+
+        folder = self.settings.layouts_dir
+        return layouts(folder if folder.is_dir() else None)
+
+    def close(self) -> None:
+        """Close what was opened, last first."""
+        while self._open:
+            closing = self._open.pop()
+            closing.close()  # type: ignore[attr-defined]

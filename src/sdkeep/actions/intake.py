@@ -1,0 +1,235 @@
+"""From a staged file to an artifact of the house: judged, converted, identified, stored, recorded, in that order.
+
+A stop at any byte leaves the old state or the new one: the blob is durable before its rows are written, and an intent
+row stands before the blob.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sdkeep.actions.examine import Examined, examine_fully
+from sdkeep.actions.house import House
+from sdkeep.actions.intents import STORE, intending
+from sdkeep.actions.stores import trash_of
+from sdkeep.audit.report import summary
+from sdkeep.formats.convert import ConvertOptions, plan, write_safetensors
+from sdkeep.formats.metadata import edges
+from sdkeep.formats.source import FileSource
+from sdkeep.ground.digest import Digest
+from sdkeep.ground.errors import CannotConvert, UnsafeFile
+from sdkeep.ground.identity import Confidence, Identity
+from sdkeep.ground.kinds import Family, Format, Kind, NsfwLevel, Precision
+from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
+from sdkeep.ground.model import Release, RemoteFile
+from sdkeep.ground.record import Artifact
+from sdkeep.ground.text import plain, slug
+from sdkeep.ground.verdict import Outcome, Verdict
+from sdkeep.store.blobs import Store
+from sdkeep.store.names import split_name
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the person allows and wishes: see the flags of `get`."""
+
+    disarm: bool = False
+    allow_unsafe: bool = False
+    keep_original: bool = False
+    kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A file in staging that is ours to consume, and all that is known of where it came from."""
+
+    path: Path
+    file_name: str
+    origin: str = ""
+    release: Release | None = None
+    file: RemoteFile | None = None
+    kind: Kind = Kind.UNKNOWN
+    digests: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an arrival: the artifact to place, the pickle it was made from, and the verdict on what came."""
+
+    artifact: Artifact
+    verdict: Verdict
+    identity: Identity
+    original: Artifact | None = None
+    tensors: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def take_in(house: House, store: Store, arrival: Arrival, terms: Terms) -> Taken:
+    """Judge, convert where it is a pickle with tensors, and keep; raises `UnsafeFile` before anything is stored."""
+    seen = examine_fully(arrival.path, house.report, house.stop)
+    outcome = seen.verdict.outcome
+    if not outcome.placeable and not (terms.disarm or terms.allow_unsafe):
+        raise refusal(arrival, seen.verdict)
+    if wants_conversion(seen) and (outcome.placeable or terms.disarm):
+        try:
+            return _converted(house, store, arrival, seen, terms)
+        except CannotConvert as error:
+            if not outcome.placeable:
+                raise
+            house.warn(f"`{arrival.file_name}` stays a pickle: {error.what} ({error.why})" if error.why else error.what)
+    if not outcome.placeable and not terms.allow_unsafe:
+        raise refusal(arrival, seen.verdict)
+    kept = _keep(house, store, seen, describe(house, arrival, seen, terms), arrival)
+    return Taken(kept, seen.verdict, seen.identity, tensors=len(seen.contents.tensors), notes=seen.contents.notes)
+
+
+def wants_conversion(seen: Examined) -> bool:
+    """Whether these are tensors in a pickle, which safetensors would hold better."""
+    return seen.contents.container.file_format is Format.PICKLE and bool(seen.contents.tensors)
+
+
+def refusal(arrival: Arrival, verdict: Verdict) -> UnsafeFile:
+    """The error that stops a bad file at the door, with the worst findings and the two ways on."""
+    ref = arrival.origin or f"'{arrival.file_name}'"
+    verb = "add" if not arrival.release and not arrival.file else "get"
+    fits = verdict.outcome.rank >= 3
+    word = str(verdict.outcome) if fits else f"not proved safe ({verdict.outcome})"
+    way = f"`sdkeep {verb} {ref} --disarm` keeps its tensors only; `--allow-unsafe` places it as it is"
+    return UnsafeFile(f"`{arrival.file_name}` is {word}", summary(verdict), way)
+
+
+def _converted(house: House, store: Store, arrival: Arrival, seen: Examined, terms: Terms) -> Taken:
+    source_facts = describe(house, arrival, seen, terms)
+    staged = arrival.path.with_name(f"{seen.sha256}.converted.safetensors")
+    staged.unlink(missing_ok=True)
+    extra = {"sdkeep.converted_from": f"sha256:{seen.sha256}"}
+    if not seen.verdict.outcome.placeable:
+        extra["sdkeep.disarmed_from"] = str(seen.verdict.outcome)
+    with FileSource(arrival.path) as source:
+        planned = plan(seen.contents, ConvertOptions(metadata=extra))
+        write_safetensors(source, planned, staged, report=house.report, stop=house.stop)
+    made = examine_fully(staged, house.report, house.stop)
+    if not made.verdict.outcome.placeable:
+        raise UnsafeFile(f"the conversion of `{arrival.file_name}` is not clean", summary(made.verdict))
+    facts = replace(
+        source_facts,
+        sha256=made.sha256,
+        size=made.size,
+        file_name=f"{split_name(arrival.file_name)[0]}.safetensors",
+        format=Format.SAFETENSORS,
+        digests=made.digests,
+    )
+    original = _record_original(house, store, arrival, seen, source_facts, terms)
+    edge = Edge(Parent(Trust.SHA256, seen.sha256), Relation.CONVERTED_FROM, "sdkeep", seen.verdict.outcome.value)
+    kept = _keep(house, store, made, facts, arrival, (edge,))
+    return Taken(kept, seen.verdict, seen.identity, original, len(made.contents.tensors), seen.contents.notes)
+
+
+def _record_original(
+    house: House, store: Store, arrival: Arrival, seen: Examined, facts: Artifact, terms: Terms
+) -> Artifact:
+    """The pickle's row, digests, version id and published hash stay for ever; its bytes go to the trash or stay."""
+    facts = replace(facts, name=f"{facts.name}-original")
+    if terms.keep_original and seen.verdict.outcome.placeable:
+        return _keep(house, store, seen, facts, arrival)
+    kept = _write_rows(house, seen, facts, arrival, ())
+    trash_of(house, store).throw(arrival.path, f"converted to safetensors ({seen.verdict.outcome})", seen.sha256)
+    return kept
+
+
+def _keep(
+    house: House, store: Store, seen: Examined, facts: Artifact, arrival: Arrival, more: tuple[Edge, ...] = ()
+) -> Artifact:
+    with intending(house, STORE, sha256=seen.sha256, root=str(store.root)):
+        store.commit(seen.path, seen.sha256, seen.size)
+        with house.book.transaction():
+            kept = _write_rows(house, seen, facts, arrival, more)
+            house.book.put_blob(seen.sha256, str(store.root), seen.size)
+    return replace(kept, stored=True)
+
+
+def _write_rows(house: House, seen: Examined, facts: Artifact, arrival: Arrival, more: tuple[Edge, ...]) -> Artifact:
+    book = house.book
+    with book.transaction():
+        kept = book.put_artifact(facts)
+        book.put_verdict(seen.sha256, seen.verdict, house.now())
+        extras = {key: str(value) for key, value in seen.contents.extras.items() if value is not None}
+        found = (*more, *edges({**extras, **seen.contents.metadata}))
+        release = arrival.release
+        if release is not None and release.hub != "web":
+            book.put_release(release)
+            book.link_file(seen.sha256, release.hub, release.id, arrival.file.id if arrival.file else "")
+            book.put_licence(seen.sha256, release.licence)
+            found = (*found, *release.parents)
+        if found:
+            book.put_edges(seen.sha256, found)
+    return kept
+
+
+def describe(house: House, arrival: Arrival, seen: Examined, terms: Terms) -> Artifact:
+    """The artifact's facts: structure first, then what the hub says, then what the person said over all."""
+    identity, release = seen.identity, arrival.release
+    stem = split_name(arrival.file_name)[0]
+    return Artifact(
+        sha256=seen.sha256,
+        name=slug(stem) or slug(release.model_name if release else "") or f"file-{seen.sha256[:8]}",
+        file_name=arrival.file_name,
+        size=seen.size,
+        kind=_kind(house, arrival, identity, terms),
+        family=identity.family
+        if identity.family is not Family.UNKNOWN
+        else (release.family if release else Family.UNKNOWN),
+        base=release.base if release else identity.claims.base,
+        variant=identity.variant,
+        format=seen.contents.container.file_format,
+        precision=identity.precision if identity.precision is not Precision.UNKNOWN else _claimed_precision(arrival),
+        algorithm=identity.algorithm,
+        title=_title(release) or identity.claims.title,
+        trigger_words=release.trigger_words if release and release.trigger_words else identity.claims.trigger_words,
+        digests=seen.digests,
+        origin=_origin(arrival),
+        added=house.now(),
+        level=release.level if release else NsfwLevel.PG,
+        description=plain(release.description)[:20000] if release else "",
+    )
+
+
+def _origin(arrival: Arrival) -> str:
+    if arrival.release is None:
+        return arrival.origin
+    return arrival.release.ref if arrival.release.hub != "web" else arrival.release.page
+
+
+def _title(release: Release | None) -> str:
+    if release is None or release.hub == "web":
+        return ""
+    return f"{release.model_name} {release.name}".strip() if release.hub == "civitai" else release.model_name
+
+
+def _claimed_precision(arrival: Arrival) -> Precision:
+    return arrival.file.precision if arrival.file else Precision.UNKNOWN
+
+
+def _kind(house: House, arrival: Arrival, identity: Identity, terms: Terms) -> Kind:
+    claimed = (
+        arrival.kind
+        if arrival.kind is not Kind.UNKNOWN
+        else (arrival.release.kind if arrival.release else Kind.UNKNOWN)
+    )
+    if terms.kind is not None:
+        return terms.kind
+    sure = identity.confidence in (Confidence.CERTAIN, Confidence.LIKELY) and identity.kind is not Kind.UNKNOWN
+    if not sure:
+        return claimed if claimed is not Kind.UNKNOWN else identity.kind
+    relatives = {Kind.LORA, Kind.LYCORIS}
+    if claimed not in (Kind.UNKNOWN, identity.kind) and not {claimed, identity.kind} <= relatives:
+        house.warn(
+            f"`{arrival.file_name}` is published as {claimed}; its structure says {identity.kind}, and that counts"
+        )
+    return identity.kind
+
+
+def is_bad(verdict: Verdict) -> bool:
+    """Whether a verdict is suspicious or worse."""
+    return verdict.outcome in (Outcome.SUSPICIOUS, Outcome.DANGEROUS)

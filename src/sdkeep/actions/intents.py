@@ -1,0 +1,84 @@
+"""One row before each file action, and what to do with the rows that a crash left open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sdkeep.actions.house import House
+from sdkeep.ground.record import Intent, IntentState
+from sdkeep.store.blobs import Store
+from sdkeep.store.links import locate, points_at
+
+STORE = "store"
+PLACE = "place"
+UNPLACE = "unplace"
+DISCARD = "discard"
+
+
+@contextmanager
+def intending(house: House, action: str, **detail: str) -> Iterator[None]:
+    """Write the intent, run the block, close the intent; when the block breaks, settle what it left on the disk."""
+    intent = house.book.begin_intent(action, detail)
+    try:
+        yield
+    except BaseException:
+        settle(house, intent)
+        raise
+    house.book.close_intent(intent.id, IntentState.DONE)
+
+
+def settle(house: House, intent: Intent) -> str:
+    """Finish or undo one open intent by looking at the disk; says in a sentence which it was.
+
+    Every file action is atomic, so the disk holds either the old state or the new one: a new one is recorded, an old
+    one is left. Nothing is deleted here.
+    """
+    settled, sentence = _SETTLERS.get(intent.action, _unknown)(house, intent.detail)
+    house.book.close_intent(intent.id, IntentState.DONE if settled else IntentState.UNDONE)
+    return sentence
+
+
+def _settle_store(house: House, detail: dict[str, str]) -> tuple[bool, str]:
+    sha256, root = detail["sha256"], Path(detail["root"])
+    store = Store(root) if root.is_dir() else None
+    if store is None or not store.has(sha256):
+        return False, f"{sha256[:12]} never reached the store"
+    if house.book.artifact(sha256) is None:
+        return False, f"{sha256[:12]} reached the store but not the catalogue; `sdkeep gc` clears it away"
+    house.book.put_blob(sha256, str(root), store.path_of(sha256).stat().st_size)
+    return True, f"{sha256[:12]} is in the store"
+
+
+def _settle_place(house: House, detail: dict[str, str]) -> tuple[bool, str]:
+    path, sha256 = Path(detail["path"]), detail["sha256"]
+    store = Store(Path(detail["root"])) if Path(detail["root"]).is_dir() else None
+    method = points_at(path, store.path_of(sha256)) if store and store.has(sha256) else None
+    if method is None:
+        return False, f"`{path}` was not placed, or cannot be proved to be ours"
+    house.book.put_location(locate(path, sha256, method, detail.get("ui", "")))
+    return True, f"`{path}` is placed"
+
+
+def _settle_unplace(house: House, detail: dict[str, str]) -> tuple[bool, str]:
+    path = Path(detail["path"])
+    if path.is_symlink() or path.exists():
+        return False, f"`{path}` is still placed"
+    house.book.drop_location(str(path))
+    return True, f"`{path}` is gone"
+
+
+def _settle_discard(house: House, detail: dict[str, str]) -> tuple[bool, str]:
+    sha256, root = detail["sha256"], Path(detail["root"])
+    if root.is_dir() and Store(root).has(sha256):
+        return False, f"{sha256[:12]} is still in the store"
+    house.book.drop_blob(sha256, str(root))
+    return True, f"{sha256[:12]} left the store"
+
+
+def _unknown(house: House, detail: dict[str, str]) -> tuple[bool, str]:
+    return False, "an intent of another version of sdkeep was closed untouched"
+
+
+_SETTLERS = {STORE: _settle_store, PLACE: _settle_place, UNPLACE: _settle_unplace, DISCARD: _settle_discard}

@@ -1,0 +1,142 @@
+"""What a reference means at the hubs: one release, chosen and explained, and the files wanted of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sdkeep.actions.house import House
+from sdkeep.formats.known import KnownModel, by_name, by_sha256, names
+from sdkeep.ground.digest import Digest, DigestKind
+from sdkeep.ground.errors import Ambiguous, NotFoundHere, NotOnHub, UsageError
+from sdkeep.ground.kinds import Kind
+from sdkeep.ground.model import Release, RemoteFile
+from sdkeep.ground.ref import CivitaiRef, DigestRef, HfRef, HubRef, NameRef, PathRef, Reference, UrlRef, WordRef, parse
+from sdkeep.hubs.choose import Choice, Wish, choose_files, choose_release
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another release of the same model, for another base or older."""
+
+    ref: str
+    name: str
+    base: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """One release at a hub, the files to fetch, what could come with them, and why these."""
+
+    ref: str
+    release: Release
+    files: tuple[RemoteFile, ...]
+    companions: tuple[RemoteFile, ...] = ()
+    why: tuple[str, ...] = ()
+    others: tuple[Other, ...] = ()
+
+
+def seek(house: House, text: str, wish: Wish) -> Sought:
+    """Ask the hubs for what `text` names and choose; raises the hub's errors, `Ambiguous` or `NotFoundHere`."""
+    return _seek(house, text, parse(text), wish)
+
+
+def _seek(house: House, text: str, ref: Reference, wish: Wish) -> Sought:
+    match ref:
+        case CivitaiRef() | HfRef():
+            return _at_hub(house, text, ref, wish)
+        case DigestRef(digest):
+            return _by_digest(house, text, (digest,), wish)
+        case NameRef(name):
+            return _by_short_name(house, text, name, wish)
+        case WordRef(word):
+            if by_name(word):
+                return _by_short_name(house, text, word, wish)
+            readings = Digest.readings(word)
+            if readings:
+                return _by_digest(house, text, readings, wish)
+            raise _unknown_word(word)
+        case PathRef(path):
+            raise UsageError(f"`{path}` is a path", "`get` fetches from the hubs", f"`sdkeep add '{path}'` takes it in")
+        case UrlRef(url):
+            return _plain_address(text, url)
+
+
+def _at_hub(house: House, text: str, ref: HubRef, wish: Wish) -> Sought:
+    hub = house.hub(ref.hub)
+    others: tuple[Other, ...] = ()
+    why: tuple[str, ...] = ()
+    if isinstance(ref, HfRef) or ref.version is not None:
+        release = hub.release(ref)
+    else:
+        picked = choose_release(hub.model(ref), wish)
+        release, why = picked.release, picked.why
+        others = tuple(Other(other.ref, other.name, other.base) for other in picked.others)
+    part = ref.path if isinstance(ref, HfRef) else str(ref.file or "")
+    choice = choose_files(release, replace(wish, file=part) if part else wish)
+    return _sought(text, release, choice, why, others)
+
+
+def _sought(text: str, release: Release, choice: Choice, why: tuple[str, ...], others: tuple[Other, ...]) -> Sought:
+    return Sought(text, release, choice.files, choice.companions, (*why, *choice.why), others)
+
+
+def _by_digest(house: House, text: str, digests: tuple[Digest, ...], wish: Wish) -> Sought:
+    for digest in digests:
+        known = by_sha256(digest.value) if digest.kind is DigestKind.SHA256 else None
+        if known:
+            return _from_mirrors(house, text, known, wish)
+    hits = [(digest, release) for digest in digests for release in house.civitai.by_digest(digest)]
+    releases = {release.ref: (digest, release) for digest, release in hits}
+    if not releases:
+        raise NotOnHub(
+            f"no hub knows a file with `{text}`",
+            "Civitai was asked by hash; Hugging Face has no such look-up",
+            "`sdkeep search WORDS` looks by name",
+        )
+    holders = [(release, _holding(release, digest)) for digest, release in releases.values()]
+    shas = {file.sha256 for _, file in holders if file}
+    if len(releases) > 1 and len(shas) != 1:
+        raise Ambiguous(f"`{text}` fits {len(releases)} releases", tuple(releases))
+    release, file = holders[0]
+    choice = choose_files(release, replace(wish, file=file.id) if file else wish)
+    return _sought(text, release, choice, ("the file with this hash",), ())
+
+
+def _holding(release: Release, digest: Digest) -> RemoteFile | None:
+    return next((file for file in release.files if digest in file.digests), None)
+
+
+def _by_short_name(house: House, text: str, name: str, wish: Wish) -> Sought:
+    known = by_name(name)
+    if known is None:
+        raise _unknown_word(name)
+    return _from_mirrors(house, text, known, wish)
+
+
+def _from_mirrors(house: House, text: str, known: KnownModel, wish: Wish) -> Sought:
+    """The first of a known model's published places that still answers."""
+    trouble: NotOnHub | None = None
+    for ref in known.refs:
+        try:
+            return _seek(house, text, parse(ref), wish)
+        except NotOnHub as error:
+            trouble = error
+            house.say(f"`{ref}` does not answer any more; trying the next place")
+    if trouble:
+        raise trouble
+    raise NotOnHub(f"`{text}` is {known.title}, and no place to fetch it from is known")
+
+
+def _unknown_word(word: str) -> NotFoundHere:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower(), names(), n=3)
+    why = "the nearest short names are " + ", ".join(near) if near else "it is no name, no hash and no reference"
+    return NotFoundHere(f"`{word}` names nothing to fetch", why, f"`sdkeep search {word}` looks at the hubs")
+
+
+def _plain_address(text: str, url: str) -> Sought:
+    name = url.partition("?")[0].rstrip("/").rpartition("/")[2] or "download"
+    file = RemoteFile(url, name, url)
+    release = Release("web", url, "", name, "", Kind.UNKNOWN, files=(file,), page=url)
+    return Sought(text, release, (file,))

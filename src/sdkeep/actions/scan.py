@@ -1,0 +1,79 @@
+"""Say whether files can run code when something loads them, without running any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdkeep.actions.house import House
+from sdkeep.audit.scan import scan as scan_source
+from sdkeep.formats.source import FileSource
+from sdkeep.ground.errors import NotFoundHere
+from sdkeep.ground.events import Stop
+from sdkeep.ground.ref import CivitaiRef, DigestRef, HfRef, NameRef, UrlRef, WordRef, parse
+from sdkeep.ground.verdict import Outcome, Verdict, worst
+
+WEIGHT_FILES = frozenset(
+    [".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle", ".safetensors", ".sft", ".gguf", ".th", ".t7", ".dat", ".joblib", ".npy", ".npz", ".onnx", ".jit", ".zip", ".7z", ".tar", ".model"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """The verdict on one file; `named` is how it was asked for."""
+
+    path: str
+    verdict: Verdict
+    named: str = ""
+
+
+def files_of(text: str) -> tuple[Path, ...] | None:
+    """The files that a path means: itself, or every likely model below a folder; None when it is no path here."""
+    ref = parse(text)
+    if isinstance(ref, NameRef | DigestRef | CivitaiRef | HfRef | UrlRef):
+        return None
+    path = Path(getattr(ref, "path", getattr(ref, "word", text))).expanduser()
+    if path.is_dir():
+        return tuple(_below(path))
+    if path.is_file():
+        return (path,)
+    if isinstance(ref, WordRef):
+        return None
+    raise NotFoundHere(
+        f"`{text}` is not there", "no file or folder has this path", "`sdkeep ls` lists catalogued files"
+    )
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in WEIGHT_FILES and path.is_file():
+            yield path
+
+
+def scan_file(path: Path, stop: Stop, named: str = "") -> Scanned:
+    """The verdict on one file. Opens no catalogue and hashes nothing."""
+    with FileSource(path) as source:
+        return Scanned(str(path), scan_source(source, stop=stop), named)
+
+
+def scan_named(house: House, text: str) -> Scanned:
+    """The verdict on a catalogued file, scanned anew and remembered."""
+    from sdkeep.actions.local import artifact
+    from sdkeep.actions.stores import bytes_of
+
+    found = artifact(house, text)
+    scanned = scan_file(bytes_of(house, found), house.stop, found.name)
+    house.book.put_verdict(found.sha256 or "", scanned.verdict)
+    return scanned
+
+
+def status_of(scanned: list[Scanned]) -> int:
+    """The exit status: 0 when every file may be placed, 1 when one is suspicious or worse, else 2."""
+    return worst(one.verdict.outcome for one in scanned).status if scanned else 0
+
+
+def tally(scanned: list[Scanned]) -> dict[Outcome, int]:
+    """How many files had which outcome, worst first."""
+    counts = {outcome: sum(one.verdict.outcome is outcome for one in scanned) for outcome in Outcome}
+    return {outcome: counts[outcome] for outcome in sorted(counts, key=lambda o: -o.rank) if counts[outcome]}

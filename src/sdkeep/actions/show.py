@@ -1,0 +1,137 @@
+"""All that is known of one thing: a catalogued file, a release at a hub, or a file on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdkeep.actions import local
+from sdkeep.actions.examine import examine
+from sdkeep.actions.house import House
+from sdkeep.ground.digest import Digest
+from sdkeep.ground.errors import NotFoundHere
+from sdkeep.ground.events import Stop
+from sdkeep.ground.identity import Identity
+from sdkeep.ground.licence import Licence
+from sdkeep.ground.lineage import Edge
+from sdkeep.ground.model import Model, Release
+from sdkeep.ground.record import Artifact, Location
+from sdkeep.ground.ref import CivitaiRef, HfRef, parse
+from sdkeep.ground.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A file made from the shown one."""
+
+    name: str
+    relation: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownArtifact:
+    """A catalogued file with everything recorded about it."""
+
+    artifact: Artifact
+    path: str
+    verdict: Verdict | None
+    licence: Licence | None
+    locations: tuple[Location, ...]
+    parents: tuple[Edge, ...]
+    children: tuple[Child, ...]
+    paste: tuple[str, ...]
+    trigger_words: tuple[str, ...]
+    page: str = ""
+    flags: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFile:
+    """A file on disk, read without a catalogue; digests only where they were asked for."""
+
+    path: str
+    size: int
+    container: str
+    identity: Identity
+    verdict: Verdict
+    tensors: int
+    metadata: dict[str, str]
+    extras: dict[str, str | int | float | bool | None]
+    notes: tuple[str, ...]
+    digests: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownModel:
+    """A model page at a hub, or one of its releases."""
+
+    model: Model
+    release: Release | None = None
+
+
+Shown = ShownArtifact | ShownFile | ShownModel
+
+
+def show(house: House, text: str) -> Shown:
+    """What `text` names: the catalogue first, then, for hub references, the hub."""
+    found = local.artifacts(house, text)
+    if len(found) == 1:
+        return of_artifact(house, found[0])
+    ref = parse(text)
+    if isinstance(ref, CivitaiRef | HfRef):
+        model = house.hub(ref.hub).model(ref)
+        exact = isinstance(ref, HfRef) or ref.version is not None
+        return ShownModel(model, house.hub(ref.hub).release(ref) if exact else None)
+    if found:
+        return of_artifact(house, local.artifact(house, text))
+    raise local.missing(house, text)
+
+
+def of_artifact(house: House, artifact: Artifact) -> ShownArtifact:
+    """Everything the catalogue records about an artifact."""
+    from sdkeep.actions.get import content_flags
+    from sdkeep.actions.placing import paste_lines, words_of
+    from sdkeep.actions.stores import bytes_of
+
+    book, sha256 = house.book, artifact.sha256 or ""
+    release = book.release_of(sha256)
+    try:
+        path = str(bytes_of(house, artifact))
+    except NotFoundHere:
+        path = ""
+    claims = (
+        [f"{claim.scanner}: {claim.result} {claim.message}".strip() for f in release.files for claim in f.claims]
+        if release
+        else []
+    )
+    return ShownArtifact(
+        artifact=artifact,
+        path=path,
+        verdict=book.verdict_of(sha256),
+        licence=book.licence_of(sha256),
+        locations=book.locations_of(sha256),
+        parents=book.parents_of(sha256),
+        children=tuple(Child(child.name, str(edge.relation)) for child, edge in book.children_of(sha256)),
+        paste=paste_lines(house, artifact),
+        trigger_words=words_of(artifact),
+        page=release.page if release else "",
+        flags=content_flags(release) if release else (),
+        claims=tuple(claims),
+    )
+
+
+def show_file(path: Path, stop: Stop) -> ShownFile:
+    """Identify a file on disk. Opens no catalogue and hashes nothing."""
+    seen = examine(path, stop)
+    return ShownFile(
+        path=str(path),
+        size=seen.size,
+        container=str(seen.contents.container),
+        identity=seen.identity,
+        verdict=seen.verdict,
+        tensors=len(seen.contents.tensors),
+        metadata=seen.contents.metadata,
+        extras=seen.contents.extras,
+        notes=seen.contents.notes,
+    )

@@ -1,0 +1,329 @@
+"""Argument checks for the calls that the policy allows: what each callable is given by honest writers, and no more.
+
+A check gets the arguments of one call and returns why they are not what honest writers give, or the empty text.
+Values that are calls themselves are judged where they happen; here it matters only that they are of the right sort.
+All of it is paid from the bench, so that a file cannot keep the judge busy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sdkeep.audit.policy import Level, Policy
+from sdkeep.formats.pickled.values import (
+    CallNode,
+    DictNode,
+    GlobalNode,
+    ListNode,
+    PersistentNode,
+    SetNode,
+    TupleNode,
+    Value,
+)
+
+
+class Exhausted(Exception):
+    """The bench has nothing left; the file stays undecided."""
+
+
+@dataclass(slots=True)
+class Bench:
+    """What the judging of one file stands on: the policy, and how many more steps it may take.
+
+    `nested` counts opcodes of pickles inside pickles, which are read for evidence only.
+    """
+
+    policy: Policy
+    steps: int = 4_000_000
+    nested: int = 1_000_000
+
+    def spend(self, steps: int = 1) -> None:
+        """Pay for some steps; raises `Exhausted` when there are none left."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise Exhausted
+
+    def level(self, dotted: str) -> Level:
+        """How far a name is trusted."""
+        return self.policy.rule(dotted).level
+
+
+Arguments = Sequence[Value]
+Check = Callable[[Arguments, Bench], str]
+StateCheck = Callable[[Value, Bench], str]
+
+_MOST_DIMENSIONS = 64
+_LISTED = (Level.SAFE, Level.INERT)
+_CONSTANTS = (type(None), bool, int, float, str, bytes)
+_LATIN1 = {"latin1", "latin-1", "iso-8859-1"}
+_DTYPE = re.compile(r"[<>|=]?(?:[?bhilqBHILQefdgFDG]|[biufcSU][0-9]{1,6}|[mM]8)")
+_FACTORIES = {f"builtins.{name}" for name in ("list", "dict", "set", "int", "float", "str", "tuple", "bool")}
+_BASES = {f"builtins.{name}" for name in ("object", "dict", "list", "tuple", "set", "str", "int", "float")}
+
+
+def named(value: Value) -> str:
+    """The key under which the policy would list a name: `module.name`, empty for what is no name.
+
+    A name with dots in it is a walk through attributes, which nothing in the policy is: its key fits no rule.
+    """
+    if not isinstance(value, GlobalNode):
+        return ""
+    return value.dotted if "." not in value.name else f"{value.module}:{value.name}"
+
+
+def called(value: Value) -> str:
+    """The key of the name that a value would be the result of calling, empty when it is no such result."""
+    return named(value.callable) if isinstance(value, CallNode) else ""
+
+
+def plain(arguments: Arguments, bench: Bench) -> str:
+    """Constants and containers of constants; names that the policy lists."""
+    waiting: list[Value] = list(arguments)
+    seen: set[int] = set()
+    while waiting:
+        bench.spend()
+        value = waiting.pop()
+        if isinstance(value, _CONSTANTS) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        match value:
+            case ListNode() | TupleNode() | SetNode():
+                waiting.extend(value.items)
+            case DictNode():
+                waiting.extend(part for pair in value.pairs for part in pair)
+            case GlobalNode() if bench.level(named(value)) in _LISTED:
+                pass
+            case _:
+                return "it is given more than plain values"
+    return ""
+
+
+def anything(_arguments: Arguments, _: Bench) -> str:
+    """Whatever it is given; for names that no call is allowed of."""
+    return ""
+
+
+def nothing(arguments: Arguments, _: Bench) -> str:
+    """No arguments at all."""
+    return "it is given arguments" if arguments else ""
+
+
+def ordered_dict(arguments: Arguments, _: Bench) -> str:
+    """Nothing, or the list of pairs that Python 2 wrote."""
+    if not arguments or (len(arguments) == 1 and isinstance(arguments[0], ListNode | DictNode | TupleNode)):
+        return ""
+    return "it is given something else than pairs"
+
+
+def tensor(arguments: Arguments, bench: Bench) -> str:
+    """Storage, offset, shape, strides; requires_grad, no hooks, dtype or metadata."""
+    if not 4 <= len(arguments) <= 8:
+        return "a tensor is rebuilt from four to eight values"
+    storage, start, shape, strides = arguments[:4]
+    if not isinstance(storage, PersistentNode):
+        return "the tensor's storage is no record of the file"
+    if not (_natural(start) and _naturals(shape) and _naturals(strides)):
+        return "the tensor's offset, shape or strides are no natural numbers"
+    if len(arguments) > 5 and not _no_hooks(arguments[5]):
+        return "the tensor carries hooks"
+    return plain(arguments[6:], bench)
+
+
+def parameter(arguments: Arguments, bench: Bench) -> str:
+    """A rebuilt tensor, requires_grad, no hooks, perhaps a state."""
+    if not 2 <= len(arguments) <= 4 or not _is_rebuilt(arguments[0], bench):
+        return "it wraps no rebuilt tensor"
+    if len(arguments) > 2 and not _no_hooks(arguments[2]):
+        return "the parameter carries hooks"
+    return plain_state(arguments[3], bench) if len(arguments) > 3 else ""
+
+
+def rebuild(arguments: Arguments, bench: Bench) -> str:
+    """Plain values, storages and rebuilt tensors, in tuples and lists."""
+    waiting: list[Value] = list(arguments)
+    while waiting:
+        bench.spend()
+        value = waiting.pop()
+        if isinstance(value, TupleNode | ListNode):
+            waiting.extend(value.items)
+        elif isinstance(value, PersistentNode) or _is_rebuilt(value, bench):
+            continue
+        elif why := plain([value], bench):
+            return why
+    return ""
+
+
+def from_type(arguments: Arguments, bench: Bench) -> str:
+    """A rebuilding function, a tensor class, that function's arguments, a plain state."""
+    if len(arguments) != 4 or not isinstance(arguments[2], TupleNode):
+        return "it is not given a function, a class, arguments and a state"
+    inner = bench.policy.rule(named(arguments[0]))
+    if inner.check not in ("tensor", "parameter", "rebuild"):
+        return "it is given a function that rebuilds no tensor"
+    if bench.level(named(arguments[1])) is not Level.SAFE:
+        return "it is given a class that is no tensor class"
+    return CHECKS[inner.check](arguments[2].items, bench) or plain_state(arguments[3], bench)
+
+
+def latin1(arguments: Arguments, _: Bench) -> str:
+    """Text and `latin1`: how protocol 2 writes bytes."""
+    if len(arguments) == 2 and isinstance(arguments[0], str) and arguments[1] in _LATIN1:
+        return ""
+    return "it encodes with something else than latin1"
+
+
+def raw_bytes(arguments: Arguments, bench: Bench) -> str:
+    """Bytes, a list of numbers, or text with an encoding; never a length, which would only take memory."""
+    if any(isinstance(value, int) for value in arguments):
+        return "it is given a length"
+    return plain(arguments, bench) if not _is_raw(arguments[0] if arguments else b"") else ""
+
+
+def factory(arguments: Arguments, bench: Bench) -> str:
+    """Nothing, or a builtin type that makes the default."""
+    if len(arguments) > 2 or (arguments and arguments[0] is not None and named(arguments[0]) not in _FACTORIES):
+        return "its default comes from something else than a plain type"
+    return plain(arguments[1:], bench)
+
+
+def reconstructor(arguments: Arguments, bench: Bench) -> str:
+    """A class that the policy lets be made, a builtin base, and that base's plain state."""
+    if len(arguments) != 3 or not named(arguments[0]) or named(arguments[1]) not in _BASES:
+        return "it is not given a class, a plain base and a state"
+    return plain(arguments[2:], bench)
+
+
+def numpy_array(arguments: Arguments, _: Bench) -> str:
+    """`(ndarray, (0,), b'b')`, the empty array that a state then fills."""
+    if len(arguments) != 3 or named(arguments[0]) != "numpy.ndarray":
+        return "it makes something else than an array"
+    if not _naturals(arguments[1]) or not (arguments[2] in ("b", b"b") or called(arguments[2]) == "_codecs.encode"):
+        return "it begins an array in an unusual way"
+    return ""
+
+
+def numpy_array_state(state: Value, _: Bench) -> str:
+    """`(version, shape, dtype, is_fortran, bytes)`."""
+    if not isinstance(state, TupleNode) or len(state.items) != 5:
+        return "the array's state is unusual"
+    version, shape, dtype, fortran, raw = state.items
+    if not _natural(version) or not _naturals(shape) or not isinstance(fortran, bool | int):
+        return "the array's shape is no tuple of natural numbers"
+    if not _is_dtype(dtype):
+        return "the array's dtype is no dtype"
+    return "" if _is_raw(raw) else "the array holds objects instead of numbers"
+
+
+def numpy_scalar(arguments: Arguments, _: Bench) -> str:
+    """A dtype and bytes."""
+    if len(arguments) == 2 and _is_dtype(arguments[0]) and _is_raw(arguments[1]):
+        return ""
+    return "the number is not given as a dtype and bytes"
+
+
+def numpy_dtype(arguments: Arguments, _: Bench) -> str:
+    """A type code without objects, align, copy."""
+    if not arguments or not isinstance(arguments[0], str) or not _DTYPE.fullmatch(arguments[0]):
+        return "the dtype is no plain number or text"
+    return "" if all(isinstance(value, bool | int) for value in arguments[1:]) else "the dtype has unusual arguments"
+
+
+def numpy_dtype_state(state: Value, bench: Bench) -> str:
+    """`(version, order, None, None, None, size, alignment, flags)`, with no flag that makes bytes into pointers."""
+    items = state.items if isinstance(state, TupleNode) else ()
+    if len(items) not in (8, 9) or items[1] not in ("<", ">", "|", "=") or any(items[2:5]):
+        return "the dtype's state is unusual"
+    if items[7] not in (0, 8):
+        return "the dtype's flags are unusual"
+    return plain(items[5:], bench)
+
+
+def plain_state(state: Value, bench: Bench) -> str:
+    """A dict of attributes, none of them special: an attribute such as `__setstate__` would be called next."""
+    dicts = state.items if isinstance(state, TupleNode) and len(state.items) == 2 else (state,)
+    for attributes in dicts:
+        if attributes is None:
+            continue
+        if not isinstance(attributes, DictNode):
+            return "the state is no dict of attributes"
+        bench.spend(len(attributes.pairs))
+        for key, _ in attributes.pairs:
+            if not isinstance(key, str):
+                return "the state has an attribute that is no text"
+            if key.startswith("__") and key.endswith("__"):
+                return f"the state replaces the special attribute `{key[:40]}`"
+    return ""
+
+
+def storage(pid: Value, bench: Bench) -> str:
+    """torch's persistent id: ('storage', class, key, location, length) and perhaps a view of it."""
+    items = pid.items if isinstance(pid, TupleNode) else ()
+    if len(items) not in (5, 6) or items[0] not in ("storage", b"storage"):
+        return "it is no reference to a storage"
+    if bench.level(named(items[1])) is not Level.SAFE or not named(items[1]).endswith("Storage"):
+        return "its storage class is not one of torch's"
+    if not isinstance(items[2], str | int) or not isinstance(items[3], str) or not _natural(items[4]):
+        return "its key, location or length is unusual"
+    return plain(items[5:], bench)
+
+
+def _natural(value: Value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _naturals(value: Value) -> bool:
+    if called(value) == "torch.Size" and isinstance(value, CallNode) and isinstance(value.args, TupleNode):
+        return all(isinstance(item, TupleNode | ListNode) and _naturals(item) for item in value.args.items)
+    if not isinstance(value, TupleNode | ListNode) or len(value.items) > _MOST_DIMENSIONS:
+        return False
+    return all(_natural(item) for item in value.items)
+
+
+def _no_hooks(value: Value) -> bool:
+    if called(value) == "collections.OrderedDict" and isinstance(value, CallNode):
+        return not (value.pairs or value.items or value.states) and value.args is not None and _is_empty(value.args)
+    return value is None or (isinstance(value, DictNode) and not value.pairs)
+
+
+def _is_empty(value: Value) -> bool:
+    if not isinstance(value, TupleNode) or len(value.items) > 1:
+        return False
+    return all(isinstance(item, ListNode | TupleNode) and not item.items for item in value.items)
+
+
+def _is_rebuilt(value: Value, bench: Bench) -> bool:
+    """Whether a value is made by one of the safe calls, whose arguments are checked where they happen."""
+    return bench.level(called(value)) is Level.SAFE
+
+
+def _is_dtype(value: Value) -> bool:
+    return called(value) == "numpy.dtype" or called(value).startswith("numpy.dtypes.")
+
+
+def _is_raw(value: Value) -> bool:
+    return isinstance(value, bytes | str) or called(value) in ("_codecs.encode", "builtins.bytes", "builtins.bytearray")
+
+
+CHECKS: dict[str, Check] = {
+    "": anything,
+    "plain": plain,
+    "nothing": nothing,
+    "ordered-dict": ordered_dict,
+    "tensor": tensor,
+    "parameter": parameter,
+    "rebuild": rebuild,
+    "from-type": from_type,
+    "latin1": latin1,
+    "raw-bytes": raw_bytes,
+    "factory": factory,
+    "reconstructor": reconstructor,
+    "numpy-array": numpy_array,
+    "numpy-scalar": numpy_scalar,
+    "numpy-dtype": numpy_dtype,
+}
+STATE_CHECKS: dict[str, StateCheck] = {
+    "numpy-array": numpy_array_state,
+    "numpy-dtype": numpy_dtype_state,
+}

@@ -1,0 +1,66 @@
+"""What the container and its flaws say by themselves, before any pickle in it is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sdkeep.audit.policy import Policy, fits
+from sdkeep.audit.ruling import Ruling, note, suspicious, warning
+from sdkeep.formats.contents import Container, Contents, Flaw
+from sdkeep.ground.verdict import Outcome
+
+_PICKLED = {Container.TORCH_ZIP, Container.TORCH_LEGACY, Container.PICKLE}
+_MALFORMED = {
+    Container.HTML: "this is a web page, not a model",
+    Container.LFS_POINTER: "this is a Git LFS pointer, not the model it points to",
+    Container.EMPTY: "the file is empty",
+}
+_UNSUPPORTED = {
+    Container.TORCH_TAR: "torch wrote such files before version 0.1.10",
+    Container.NUMPY: "numpy arrays may hold pickles, and sdkeep does not read them",
+    Container.NUMPY_ZIP: "numpy arrays may hold pickles, and sdkeep does not read them",
+    Container.ONNX: "sdkeep does not read ONNX",
+    Container.ZIP: "this is an archive of files, not a model",
+    Container.TAR: "this is an archive of files, not a model",
+    Container.SEVEN_ZIP: "this is an archive of files, not a model",
+    Container.RAR: "this is an archive of files, not a model",
+    Container.GZIP: "this is a compressed file, not a model",
+    Container.JSON: "this is a JSON text, not a model",
+    Container.UNKNOWN: "no form that sdkeep knows",
+}
+
+
+def judge_container(contents: Contents, policy: Policy) -> Iterator[Ruling]:
+    """Rulings on the form of the file."""
+    container = contents.container
+    for flaw in contents.flaws:
+        yield _flaw(flaw, container, policy)
+    if container in _MALFORMED:
+        yield warning(Outcome.MALFORMED, f"container-{container}", _MALFORMED[container])
+    elif container in _UNSUPPORTED:
+        yield warning(Outcome.UNSUPPORTED, f"container-{container}", _UNSUPPORTED[container])
+    elif container is Container.TORCHSCRIPT:
+        yield suspicious("torchscript", "a TorchScript archive is a program, which torch runs when it is used")
+    elif container is Container.GGUF and not contents.tensors:
+        yield warning(Outcome.UNSUPPORTED, "container-gguf", "the GGUF header lists no tensors that sdkeep can read")
+    elif container in _PICKLED and not contents.pickles:
+        yield warning(Outcome.MALFORMED, "no-pickle", "there is no pickle that could be read")
+
+
+def _flaw(flaw: Flaw, container: Container, policy: Policy) -> Ruling:
+    if not flaw.grave:
+        ruling = note(flaw.rule, flaw.why)
+    elif fits(flaw.rule, policy.flaws_unread):
+        ruling = warning(Outcome.INCONCLUSIVE, flaw.rule, flaw.why)
+    elif _is_damage(flaw, container, policy):
+        ruling = warning(Outcome.MALFORMED, flaw.rule, flaw.why)
+    else:
+        ruling = suspicious(flaw.rule, flaw.why)
+    return Ruling(ruling.outcome, replace(ruling.finding, member=flaw.member, file_offset=flaw.offset))
+
+
+def _is_damage(flaw: Flaw, container: Container, policy: Policy) -> bool:
+    if container is Container.SAFETENSORS:  # nothing in it runs, so a wrong header misleads nobody but the reader
+        return flaw.rule != "two-containers"
+    return fits(flaw.rule, policy.flaws_damaged)

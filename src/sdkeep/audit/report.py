@@ -1,0 +1,96 @@
+"""A verdict as lines for a person and as values for a program."""
+
+from __future__ import annotations
+
+from sdkeep.ground.text import one_line
+from sdkeep.ground.verdict import Basis, Finding, Outcome, Severity, Verdict
+
+Json = str | int | bool | None | list["Json"] | dict[str, "Json"]
+
+_MEANING = {
+    Outcome.CLEAN: "nothing in it can run",
+    Outcome.CLEAN_WITH_NOTES: "nothing in it can run; there is something to know",
+    Outcome.INCONCLUSIVE: "not read to the end, so not cleared",
+    Outcome.UNSUPPORTED: "not a form that sdkeep can clear",
+    Outcome.MALFORMED: "broken, so not cleared",
+    Outcome.SUSPICIOUS: "holds what no honest model needs",
+    Outcome.DANGEROUS: "loading it can run code",
+}
+
+
+def as_lines(verdict: Verdict, name: str) -> list[str]:
+    """The verdict on the file called `name`: a headline, each finding with its evidence, what was not read."""
+    lines = [f"{one_line(name)}: {verdict.outcome} ({verdict.container}): {_MEANING[verdict.outcome]}"]
+    for finding in verdict.findings:
+        lines.extend(_finding(finding))
+    lines.extend(f"  not read: {one_line(part, 160)}" for part in verdict.unread)
+    if verdict.basis is Basis.RANGES:
+        lines.append("  read in part only: this verdict can stop a download, never clear one")
+    return lines
+
+
+def summary(verdict: Verdict, most: int = 2) -> str:
+    """The gravest findings in one line: what an error says of a file that is refused."""
+    order = {severity: rank for rank, severity in enumerate(reversed(Severity))}
+    worst = sorted(verdict.findings, key=lambda finding: order[finding.severity])
+    told = [
+        f"{one_line(one.callable, 80)}: {one_line(one.why, 160)}" if one.callable else one_line(one.why, 160)
+        for one in worst
+    ]
+    told = list(dict.fromkeys(told))
+    more = f" (and {len(told) - most} more)" if len(told) > most else ""
+    return "; ".join(told[:most]) + more if told else _MEANING[verdict.outcome]
+
+
+def _finding(finding: Finding) -> list[str]:
+    subject = " ".join(part for part in (finding.opcode, one_line(finding.callable, 160)) if part)
+    head = f"  {finding.severity}: {finding.rule}" + (f": {subject}" if subject else "")
+    lines = [head, f"    {one_line(finding.why, 300)}"]
+    if finding.arguments:
+        lines.append(f"    given {one_line(finding.arguments, 240)}")
+    place = _place(finding)
+    if place:
+        lines.append(f"    at {place}")
+    if finding.advisories:
+        lines.append("    see " + ", ".join(finding.advisories))
+    return lines
+
+
+def _place(finding: Finding) -> str:
+    parts = []
+    if finding.offset is not None and (finding.member or finding.file_offset is None):
+        parts.append(f"byte {finding.offset:,}")
+    if finding.member:
+        parts.append(f"of `{one_line(finding.member, 160)}`")
+    if finding.file_offset is not None:
+        parts.append(f"byte {finding.file_offset:,} of the file" if parts else f"byte {finding.file_offset:,}")
+    return " ".join(parts[:2]) + (f", {parts[2]}" if len(parts) > 2 else "")
+
+
+def as_json(verdict: Verdict) -> dict[str, Json]:
+    """The verdict ready for `json.dumps`: ids as in the reference, offsets in bytes, absent offsets null."""
+    return {
+        "outcome": verdict.outcome.value,
+        "placeable": verdict.placeable,
+        "container": verdict.container,
+        "basis": verdict.basis.value,
+        "engine": verdict.engine,
+        "policy": verdict.policy,
+        "findings": [_finding_json(finding) for finding in verdict.findings],
+        "unread": [one_line(part) for part in verdict.unread],
+    }
+
+
+def _finding_json(finding: Finding) -> Json:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "why": one_line(finding.why),
+        "member": one_line(finding.member),
+        "offset": finding.offset,
+        "file_offset": finding.file_offset,
+        "opcode": finding.opcode,
+        "callable": one_line(finding.callable),
+        "arguments": one_line(finding.arguments),
+        "advisories": list(finding.advisories),
+    }

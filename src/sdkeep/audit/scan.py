@@ -1,0 +1,31 @@
+"""Look and judge in one step: a source in, a verdict out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sdkeep.audit.judge import judge
+from sdkeep.audit.policy import Policy
+from sdkeep.formats.contents import Container
+from sdkeep.formats.look import look
+from sdkeep.ground.events import Stop
+from sdkeep.ground.source import Source
+from sdkeep.ground.verdict import Basis, Verdict
+
+_MOST_TEXT = 4 << 20
+
+
+def scan(
+    source: Source,
+    *,
+    policy: Policy | None = None,
+    allowed: frozenset[str] = frozenset(),
+    basis: Basis = Basis.WHOLE,
+    stop: Stop | None = None,
+) -> Verdict:
+    """The verdict on `source`. With `Basis.RANGES` as little as possible is read, and the verdict clears nothing."""
+    contents = look(source, thorough=basis is Basis.WHOLE, stop=stop)
+    text = None
+    if contents.container in (Container.YAML, Container.TEXT) and source.size <= _MOST_TEXT:
+        text = source.read_at(0, source.size).decode("utf-8", "replace")
+    return replace(judge(contents, policy, text=text, allowed=allowed), basis=basis)

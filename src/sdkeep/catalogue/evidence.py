@@ -1,0 +1,117 @@
+"""What is said of an artifact: verdicts of scans, and licences of publishers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from sdkeep.catalogue.connection import changed, query
+from sdkeep.catalogue.packing import findings, flags, packed, packed_findings, words
+from sdkeep.ground.licence import Licence, Use
+from sdkeep.ground.verdict import Basis, Outcome, Verdict
+
+
+def put_verdict(connection: Connection, artifact_id: int, verdict: Verdict, at: str) -> None:
+    """Record a verdict; one by the same engine under the same policy is replaced, older ones stay."""
+    from sdkeep.catalogue import tables
+
+    if verdict.basis is not Basis.WHOLE:
+        raise ValueError("a verdict formed from parts of a file is provisional and never stored")
+    changed(
+        connection,
+        "DELETE FROM verdict WHERE artifact_id = :id AND engine = :engine AND policy = :policy",
+        id=artifact_id,
+        engine=verdict.engine,
+        policy=verdict.policy,
+    )
+    tables.Verdict(
+        artifact_id=artifact_id,
+        outcome=verdict.outcome.value,
+        container=verdict.container,
+        engine=verdict.engine,
+        policy=verdict.policy,
+        at=at,
+        findings=packed_findings(verdict.findings),
+        unread=packed(verdict.unread),
+    ).save(connection)
+
+
+def verdict_of(connection: Connection, sha256: str) -> Verdict | None:
+    """The verdict recorded last for these bytes."""
+    sql = """SELECT v.* FROM verdict v JOIN artifact a ON a.id = v.artifact_id
+    WHERE a.sha256 = :sha256 ORDER BY v.id DESC LIMIT 1"""
+    for row in query(connection, sql, sha256=sha256):
+        return Verdict(
+            Outcome(row.outcome), row.container, findings(row.findings), words(row.unread), row.engine, row.policy
+        )
+    return None
+
+
+def put_licence(connection: Connection, artifact_id: int, licence: Licence) -> None:
+    """Record a licence for an artifact; what the same source said before is replaced."""
+    changed(
+        connection,
+        "DELETE FROM licence WHERE artifact_id = :id AND source = :source",
+        id=artifact_id,
+        source=licence.source,
+    )
+    _save(connection, licence, artifact_id=artifact_id)
+
+
+def licence_of(connection: Connection, sha256: str) -> Licence | None:
+    """The licence recorded last for these bytes, else that of the release they came from."""
+    own = (
+        "SELECT l.* FROM licence l JOIN artifact a ON a.id = l.artifact_id WHERE a.sha256 = :sha256 ORDER BY l.id DESC"
+    )
+    published = """SELECT l.* FROM licence l JOIN release_file f ON f.release_id = l.release_id
+    JOIN artifact a ON a.id = f.artifact_id WHERE a.sha256 = :sha256 ORDER BY f.id DESC"""
+    rows = query(connection, f"{own} LIMIT 1", sha256=sha256) or query(
+        connection, f"{published} LIMIT 1", sha256=sha256
+    )
+    return _licence(rows[0]) if rows else None
+
+
+def put_release_licence(connection: Connection, release_id: int, licence: Licence) -> None:
+    """Record the licence a release states now; none stated leaves no row."""
+    changed(connection, "DELETE FROM licence WHERE release_id = :id", id=release_id)
+    if licence != Licence():
+        _save(connection, licence, release_id=release_id)
+
+
+def release_licence(connection: Connection, release_id: int) -> Licence:
+    """The licence that a release states; one that allows and says nothing when it states none."""
+    rows = query(connection, "SELECT * FROM licence WHERE release_id = :id", id=release_id)
+    return _licence(rows[0]) if rows else Licence()
+
+
+def _save(
+    connection: Connection, licence: Licence, *, artifact_id: int | None = None, release_id: int | None = None
+) -> None:
+    from sdkeep.catalogue import tables
+
+    tables.Licence(
+        artifact_id=artifact_id,
+        release_id=release_id,
+        licence=licence.id,
+        name=licence.name,
+        url=licence.url,
+        allows=packed({use.value: allowed for use, allowed in licence.allows.items()}),
+        base_model=licence.base_model,
+        source=licence.source,
+        seen_at=licence.seen,
+        verbatim=licence.verbatim,
+    ).save(connection)
+
+
+def _licence(row: Row[Any]) -> Licence:
+    return Licence(
+        id=row.licence,
+        name=row.name,
+        url=row.url,
+        allows={Use(use): allowed for use, allowed in flags(row.allows).items()},
+        base_model=row.base_model,
+        source=row.source,
+        seen=row.seen_at,
+        verbatim=row.verbatim,
+    )

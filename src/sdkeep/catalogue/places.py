@@ -1,0 +1,165 @@
+"""Where bytes lie: store blobs, paths in interfaces and elsewhere, the registered interfaces, the trash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from sdkeep.catalogue.connection import changed, query
+from sdkeep.ground.errors import UnknownUi
+from sdkeep.ground.record import Blob, Location, Method, Trashed, Ui
+
+_LOCATION = """
+SELECT l.*, a.sha256, coalesce(ui.name, '') AS ui
+FROM location l JOIN artifact a ON a.id = l.artifact_id LEFT JOIN ui ON ui.id = l.ui_id
+"""
+_BLOB = "SELECT b.*, a.sha256 FROM blob b JOIN artifact a ON a.id = b.artifact_id"
+_USED = "SELECT 1 FROM location l WHERE l.artifact_id = b.artifact_id"
+
+
+def put_location(connection: Connection, artifact_id: int, location: Location) -> None:
+    """Record that a path holds an artifact's bytes, replacing what was recorded for that path."""
+    from sdkeep.catalogue import tables
+
+    tables.Location(
+        path=location.path,
+        artifact_id=artifact_id,
+        ui_id=_ui_id(connection, location.ui) if location.ui else None,
+        method=location.method.value,
+        ours=location.ours,
+        blob_root=location.blob_root,
+        inode=str(location.inode),
+        mtime_ns=location.mtime_ns,
+        size=location.size,
+    ).save(connection, "path")
+
+
+def locations_of(connection: Connection, sha256: str) -> tuple[Location, ...]:
+    """Every path that holds these bytes."""
+    rows = query(connection, f"{_LOCATION} WHERE a.sha256 = :sha256 ORDER BY l.id", sha256=sha256)
+    return tuple(map(_location, rows))
+
+
+def location_at(connection: Connection, path: str) -> Location | None:
+    """What is recorded for exactly this path."""
+    rows = query(connection, f"{_LOCATION} WHERE l.path = :path", path=path)
+    return _location(rows[0]) if rows else None
+
+
+def locations_in(connection: Connection, ui: str) -> tuple[Location, ...]:
+    """Every path placed in this interface, in path order."""
+    rows = query(connection, f"{_LOCATION} WHERE ui.name = :ui ORDER BY l.path", ui=ui)
+    return tuple(map(_location, rows))
+
+
+def all_locations(connection: Connection) -> tuple[Location, ...]:
+    """Every path we know, in path order."""
+    return tuple(map(_location, query(connection, f"{_LOCATION} ORDER BY l.path")))
+
+
+def drop_location(connection: Connection, path: str) -> bool:
+    """Forget a path; whether it was known."""
+    return changed(connection, "DELETE FROM location WHERE path = :path", path=path) > 0
+
+
+def put_blob(connection: Connection, artifact_id: int, blob: Blob) -> None:
+    """Record that a store root holds an artifact's bytes. The time they came in is kept from the first record."""
+    sql = """INSERT INTO blob (artifact_id, root, size, stored_at, verified_at)
+    VALUES (:artifact, :root, :size, :stored, :verified)
+    ON CONFLICT (artifact_id, root) DO UPDATE SET size = excluded.size,
+    verified_at = CASE WHEN excluded.verified_at = '' THEN blob.verified_at ELSE excluded.verified_at END"""
+    values = {"root": blob.root, "size": blob.size, "stored": blob.stored, "verified": blob.verified}
+    changed(connection, sql, artifact=artifact_id, **values)
+
+
+def drop_blob(connection: Connection, sha256: str, root: str) -> bool:
+    """Forget that a root holds these bytes; whether it was known to."""
+    sql = "DELETE FROM blob WHERE root = :root AND artifact_id = (SELECT id FROM artifact WHERE sha256 = :sha256)"
+    return changed(connection, sql, root=root, sha256=sha256) > 0
+
+
+def blobs_of(connection: Connection, sha256: str) -> tuple[Blob, ...]:
+    """The roots that hold these bytes."""
+    return tuple(map(_blob, query(connection, f"{_BLOB} WHERE a.sha256 = :sha256 ORDER BY b.id", sha256=sha256)))
+
+
+def blobs_in(connection: Connection, root: str) -> tuple[Blob, ...]:
+    """Everything a root holds, oldest first."""
+    return tuple(map(_blob, query(connection, f"{_BLOB} WHERE b.root = :root ORDER BY b.stored_at, b.id", root=root)))
+
+
+def unreferenced_blobs(connection: Connection, root: str) -> tuple[Blob, ...]:
+    """What a root holds and no known path outside it uses, oldest first."""
+    sql = f"{_BLOB} WHERE b.root = :root AND NOT EXISTS ({_USED}) ORDER BY b.stored_at, b.id"
+    return tuple(map(_blob, query(connection, sql, root=root)))
+
+
+def put_ui(connection: Connection, ui: Ui, at: str) -> None:
+    """Register an interface, or change what is registered under its name."""
+    sql = """INSERT INTO ui (name, layout, root, template, added_at) VALUES (:name, :layout, :root, :template, :at)
+    ON CONFLICT (name) DO UPDATE SET layout = excluded.layout, root = excluded.root, template = excluded.template"""
+    values = {"name": ui.name, "layout": ui.layout, "root": ui.root, "template": ui.template}
+    changed(connection, sql, at=ui.added or at, **values)
+
+
+def uis(connection: Connection) -> tuple[Ui, ...]:
+    """The registered interfaces, in the order they were added."""
+    rows = query(connection, "SELECT * FROM ui ORDER BY id")
+    return tuple(Ui(row.name, row.layout, row.root, row.template, row.added_at) for row in rows)
+
+
+def drop_ui(connection: Connection, name: str) -> bool:
+    """Forget an interface; its paths stay known, as files of no interface. Whether it was registered."""
+    return changed(connection, "DELETE FROM ui WHERE name = :name", name=name) > 0
+
+
+def put_trash(connection: Connection, trashed: Trashed) -> None:
+    """Record bytes that went into the trash."""
+    from sdkeep.catalogue import tables
+
+    tables.Trash(
+        id=trashed.id,
+        sha256=trashed.sha256,
+        size=trashed.size,
+        path=trashed.path,
+        original=trashed.original,
+        reason=trashed.reason,
+        at=trashed.at,
+    ).save(connection, "id")
+
+
+def trash(connection: Connection) -> tuple[Trashed, ...]:
+    """What lies in the trash, newest first."""
+    rows = query(connection, "SELECT * FROM trash ORDER BY at DESC, id")
+    return tuple(Trashed(r.id, r.path, r.original, r.sha256, r.size, r.at, r.reason) for r in rows)
+
+
+def drop_trash(connection: Connection, id: str) -> bool:
+    """Forget one thing in the trash; whether it was there."""
+    return changed(connection, "DELETE FROM trash WHERE id = :id", id=id) > 0
+
+
+def _ui_id(connection: Connection, name: str) -> int:
+    rows = query(connection, "SELECT id FROM ui WHERE name = :name", name=name)
+    if not rows:
+        raise UnknownUi(f"no WebUI is registered as `{name}`", next="`sdkeep ui ls` shows the registered ones")
+    return int(rows[0].id)
+
+
+def _location(row: Row[Any]) -> Location:
+    return Location(
+        path=row.path,
+        sha256=row.sha256,
+        method=Method(row.method),
+        ours=bool(row.ours),
+        ui=row.ui,
+        inode=int(row.inode or 0),
+        mtime_ns=row.mtime_ns,
+        size=row.size,
+        blob_root=row.blob_root,
+    )
+
+
+def _blob(row: Row[Any]) -> Blob:
+    return Blob(row.sha256, row.root, row.size, row.stored_at, row.verified_at)

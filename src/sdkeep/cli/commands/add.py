@@ -1,0 +1,91 @@
+"""`sdkeep add`: take in files that are already here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sdkeep.cli.commands.shared import InUi, KindName, family_text, kind_called, size_text
+from sdkeep.cli.frame import DryRun, Face, Reply, reply_to, verb
+from sdkeep.cli.output import Out
+
+if TYPE_CHECKING:
+    from sdkeep.actions.add import Added
+
+
+def register(app: typer.Typer) -> None:
+    """Put `add` on the application."""
+
+    @verb(app, "add", "import", "adopt", examples=("sdkeep add model.ckpt", "sdkeep add --in-place ~/webui/models"))
+    def add(
+        face: Face,
+        paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, or folders with models below.")],
+        in_place: Annotated[
+            bool, typer.Option("--in-place", help="Catalogue where they lie; not a byte is touched.")
+        ] = False,
+        place: Annotated[bool, typer.Option("--place", help="Also place into the registered WebUIs.")] = False,
+        ui: InUi = None,
+        kind: KindName = "",
+        look_up: Annotated[bool, typer.Option("--look-up", help="Ask Civitai what a file is, by its hash.")] = False,
+        disarm: Annotated[bool, typer.Option("--disarm", help="Keep only the tensors of an unsafe pickle.")] = False,
+        allow_unsafe: Annotated[bool, typer.Option("--allow-unsafe", help="Keep an unsafe file as it is.")] = False,
+        keep_original: Annotated[
+            bool, typer.Option("--keep-original", help="Keep the pickle after conversion.")
+        ] = False,
+        dry_run: DryRun = False,
+    ) -> Reply:
+        """Take in files from this machine: scanned, converted where pickled, catalogued. The originals stay untouched."""
+        from sdkeep.actions.add import AddRequest, expanded
+        from sdkeep.actions.add import add as act
+        from sdkeep.actions.batch import Batch, Failure
+        from sdkeep.actions.intake import Terms
+        from sdkeep.ground.errors import KeepError
+
+        house = face.house(allow_unsafe="true" if allow_unsafe else None)
+        keep = keep_original or house.settings.keep_original
+        terms = Terms(disarm, house.settings.allow_unsafe, keep, kind_called(kind))
+        uis = tuple(ui) if ui else None if place else ()
+        request = AddRequest(in_place, terms, uis, look_up, dry_run)
+        batch: Batch[Added] = Batch()
+        for text, path in expanded(paths):
+            face.stop.check()
+            try:
+                if not isinstance(path, Path):
+                    raise path
+                batch.done.append(act(house, path, request))
+            except KeepError as error:
+                batch.failed.append(Failure(text, error))
+        return reply_to(batch, lambda out: _show(out, batch.done, dry_run))
+
+
+def _show(out: Out, done: list[Added], dry_run: bool) -> None:
+    rows = []
+    for one in done:
+        out.bare(one.name or one.path)
+        note = (
+            "known already"
+            if one.already
+            else "would be added"
+            if dry_run
+            else "converted"
+            if one.converted_from
+            else ""
+        )
+        rows.append(
+            (
+                one.name or Path(one.path).name,
+                str(one.kind),
+                family_text(one.family, ""),
+                size_text(one.size),
+                one.verdict,
+                note,
+            )
+        )
+    out.table(("NAME", "KIND", "FAMILY", "SIZE", "VERDICT", ""), rows)
+    for one in done:
+        for placed in one.placed:
+            out.line(f"{placed.method}: {placed.path}")
+            if placed.paste:
+                out.line(f"  paste: {placed.paste}", "hint")

@@ -1,0 +1,135 @@
+"""`sdkeep get`: find, fetch, prove, convert, record, place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sdkeep.cli.commands.place import show_placed
+from sdkeep.cli.commands.shared import InUi, KindName, Refs, family_text, kind_called, size_text
+from sdkeep.cli.frame import DryRun, Face, Reply, reply_to, verb
+from sdkeep.cli.output import Out
+from sdkeep.ground.errors import UsageError
+from sdkeep.ground.kinds import Extent, Format, Precision, Vocabulary
+
+if TYPE_CHECKING:
+    from sdkeep.actions.get import FileAnswer, Got
+
+
+def register(app: typer.Typer) -> None:
+    """Put `get` on the application."""
+
+    @verb(
+        app,
+        "get",
+        "pull",
+        "download",
+        examples=(
+            "sdkeep get civitai:7808",
+            "sdkeep get https://civitai.com/models/4384?modelVersionId=128713 --in a1111",
+            "sdkeep get hf:stabilityai/sdxl-turbo --dry-run",
+            "sdkeep get sd15 --precision fp16",
+        ),
+    )
+    def get(
+        face: Face,
+        refs: Refs,
+        ui: InUi = None,
+        no_place: Annotated[bool, typer.Option("--no-place", help="Keep in the store only.")] = False,
+        base: Annotated[str, typer.Option("--base", metavar="BASE", help="The release for this base model.")] = "",
+        file: Annotated[str, typer.Option("--file", metavar="FILE", help="This file, by id or name.")] = "",
+        file_format: Annotated[str, typer.Option("--format", metavar="F", help="safetensors, pickle, gguf.")] = "",
+        precision: Annotated[str, typer.Option("--precision", metavar="P", help="fp16, fp32, bf16, ...")] = "",
+        size: Annotated[str, typer.Option("--size", metavar="S", help="pruned or full.")] = "",
+        every: Annotated[bool, typer.Option("--all", help="Every file of the release but training data.")] = False,
+        companions: Annotated[
+            bool, typer.Option("--with-companions", help="Also the VAE, config, text encoder.")
+        ] = False,
+        kind: KindName = "",
+        disarm: Annotated[bool, typer.Option("--disarm", help="Keep only the tensors of an unsafe pickle.")] = False,
+        allow_unsafe: Annotated[bool, typer.Option("--allow-unsafe", help="Keep and place an unsafe file.")] = False,
+        keep_original: Annotated[
+            bool, typer.Option("--keep-original", help="Keep the pickle after conversion.")
+        ] = False,
+        no_preview: Annotated[bool, typer.Option("--no-preview", help="Fetch no preview picture.")] = False,
+        dry_run: DryRun = False,
+    ) -> Reply:
+        """Fetch models: choose the file, transfer, verify, scan, convert to safetensors, catalogue, place."""
+        from sdkeep.actions.batch import each
+        from sdkeep.actions.get import GetRequest
+        from sdkeep.actions.get import get as act
+        from sdkeep.actions.intake import Terms
+        from sdkeep.hubs.choose import Wish
+
+        house = face.house(allow_unsafe="true" if allow_unsafe else None)
+        chosen = house.settings
+        wish = Wish(
+            base,
+            _word(Format, file_format or chosen.format, "format"),
+            _word(Precision, precision or chosen.precision, "precision"),
+            _word(Extent, size or chosen.size, "size"),
+            file,
+            every,
+        )
+        terms = Terms(disarm, chosen.allow_unsafe, keep_original or chosen.keep_original, kind_called(kind))
+        uis = () if no_place else tuple(ui) if ui else None
+        request = GetRequest(wish, terms, uis, companions, not no_preview, dry_run)
+        batch = each(refs, lambda ref: act(house, ref, request))
+        reply = reply_to(batch, lambda out: _show(out, batch.done, face.common.verbose))
+        for got in batch.done:
+            reply.failures.extend(got.failures)
+        if any(got.failures for got in batch.done):
+            reply.status = max(reply.status, 1)
+        names = [file.name for got in batch.done for file in got.files]
+        reply.hints = [f"`sdkeep show {names[0]}` tells all about it"] if names else []
+        return reply
+
+
+def _word(vocabulary: type[Vocabulary], text: str, what: str) -> Vocabulary | None:
+    found = vocabulary.of(text) if text else None
+    if found is not None and found.value == "unknown":
+        known = ", ".join(member.value for member in vocabulary if member.value != "unknown")
+        raise UsageError(f"`{text}` is no {what}", f"known are {known}", "`sdkeep get --help`")
+    return found
+
+
+def _show(out: Out, done: list[Got], verbose: bool) -> None:
+    for got in done:
+        _show_one(out, got, verbose)
+
+
+def _show_one(out: Out, got: Got, verbose: bool) -> None:
+    out.line(f"{got.title or got.ref}  {got.release}", "head")
+    for reason in got.why:
+        out.line(f"  {reason}", "dim")
+    for plan in got.planned:
+        out.bare(plan.file_name)
+        out.line(f"  would fetch {plan.file_name} ({plan.role}, {size_text(plan.size)})")
+    for file in got.files:
+        _show_file(out, file)
+    if got.flags:
+        out.line("  marked: " + ", ".join(got.flags), "warn")
+    if got.trigger_words:
+        out.line("  trigger words: " + ", ".join(got.trigger_words))
+    for plan in got.companions:
+        out.line(
+            f"  also there: {plan.file_name} ({plan.role}, {size_text(plan.size)}); `--with-companions` fetches it"
+        )
+    for other in got.others[: None if verbose else 5]:
+        out.line(f"  also for {other.base}: {other.name}  {other.ref}", "dim")
+
+
+def _show_file(out: Out, file: FileAnswer) -> None:
+    out.bare(file.name)
+    facts = " ".join(
+        part for part in (str(file.kind), family_text(file.family, file.base), size_text(file.size)) if part
+    )
+    out.line(f"  {file.name}: {facts}" + (", here already" if file.already_here else ""), "good")
+    proof = "the published SHA-256 is confirmed" if file.confirmed else "the hub publishes no SHA-256 to compare with"
+    out.line(f"  scanned: {file.verdict}; {proof}")
+    for claim in file.claims:
+        out.debug(f"  {claim.scanner} says: {claim.result} {claim.message}".rstrip())
+    if file.converted_from:
+        out.line(f"  converted {file.tensors} tensors to safetensors; the pickle is in the trash or kept as asked")
+    show_placed(out, [one for one in file.placed]) if out.mode != "quiet" else None

@@ -1,0 +1,83 @@
+"""`sdkeep place` and `sdkeep unplace`: put files where WebUIs look, and take them out again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sdkeep.cli.commands.shared import InUi
+from sdkeep.cli.frame import DryRun, Face, Reply, Yes, reply_to, verb
+from sdkeep.cli.output import Out
+from sdkeep.ground.errors import UnknownUi
+
+if TYPE_CHECKING:
+    from sdkeep.actions.placing import Placed
+    from sdkeep.actions.removing import Unplaced
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Catalogued names, hashes or hub references.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Put `place` and `unplace` on the application."""
+
+    @verb(app, "place", "link", examples=("sdkeep place my-lora", "sdkeep place my-lora --in forge"))
+    def place(
+        face: Face,
+        names: Names,
+        ui: InUi = None,
+        weight: Annotated[
+            float | None, typer.Option("--weight", help="Preferred weight, for the line to paste.")
+        ] = None,
+        allow_unsafe: Annotated[bool, typer.Option("--allow-unsafe", help="Place a file with a bad verdict.")] = False,
+        dry_run: DryRun = False,
+        yes: Yes = False,
+    ) -> Reply:
+        """Put files into the folders where registered WebUIs look for their kind."""
+        from sdkeep.actions.batch import each
+        from sdkeep.actions.local import artifact
+        from sdkeep.actions.placing import Placing, place_everywhere, targets
+
+        house = face.house(allow_unsafe="true" if allow_unsafe else None)
+        uis = tuple(ui) if ui else None
+        if not targets(house, uis):
+            raise UnknownUi("no WebUI is registered", "there is nowhere to place files", "`sdkeep ui add FOLDER`")
+        placing = Placing(weight=weight, dry_run=dry_run)
+        batch = each(names, lambda name: place_everywhere(house, artifact(house, name), uis, placing))
+        placed = [one for answers in batch.done for one in answers]
+        reply = reply_to(batch, lambda out: show_placed(out, placed, dry_run))
+        reply.data = placed
+        return reply
+
+    @verb(app, "unplace", examples=("sdkeep unplace my-lora", "sdkeep unplace my-lora --in forge --dry-run"))
+    def unplace(face: Face, names: Names, ui: InUi = None, dry_run: DryRun = False, yes: Yes = False) -> Reply:
+        """Take files out of WebUIs; the store keeps them. Only what sdkeep put there goes."""
+        from sdkeep.actions.batch import each
+        from sdkeep.actions.removing import unplace as act
+
+        house = face.house()
+        batch = each(names, lambda name: act(house, name, tuple(ui or ()), dry_run=dry_run))
+        gone = [one for answers in batch.done for one in answers]
+        left = any(one.outcome == "left" for one in gone)
+        reply = reply_to(batch, lambda out: show_unplaced(out, gone), 1 if left else 0)
+        reply.data = gone
+        return reply
+
+
+def show_placed(out: Out, placed: list[Placed], dry_run: bool = False) -> None:
+    """Where files went, and what to paste."""
+    for one in placed:
+        out.bare(one.path)
+        word = "would be placed" if dry_run else "is there already" if one.already else "placed"
+        out.line(f"{word} in {one.ui} ({one.method}): {one.path}", "good")
+        for note in one.notes:
+            out.line(f"  {note}")
+        if one.paste:
+            out.line(f"  paste: {one.paste}", "hint")
+
+
+def show_unplaced(out: Out, gone: list[Unplaced]) -> None:
+    """What became of placed files."""
+    for one in gone:
+        out.bare(one.path)
+        out.line(f"{one.outcome}: {one.path}" + (f" ({one.why})" if one.why else ""))

@@ -1,0 +1,133 @@
+"""The abstract machine: a pickle interpreted from its first opcode to its last, with nothing imported and nothing run.
+
+Every value is a constant or a node of `values`; every act that would have reached outside plain data is an `Event`
+that later opcodes cannot take back. Broken input ends the reading with a `Problem`; it never raises.
+"""
+
+from __future__ import annotations
+
+from sdkeep.formats.pickled.budget import Budget
+from sdkeep.formats.pickled.opcodes import ACTS, STOP
+from sdkeep.formats.pickled.state import State
+from sdkeep.formats.pickled.tape import NO_FRAME, Broken, StreamTape, Tape
+from sdkeep.formats.pickled.values import Problem, Reading, Value
+
+_STRIDE = 4096
+_DEFAULT = Budget()
+
+
+def read_pickle(data: bytes, start: int = 0, budget: Budget = _DEFAULT) -> Reading:
+    """Read the pickle that begins at `start`; offsets in the result count from the start of `data`.
+
+    What follows the STOP opcode is not looked at: `end` says where it begins. When frames are broken, unpicklers
+    disagree about the bytes, so they are read both ways: the values are those of reading in a row, the events are
+    those of both.
+    """
+    tape = Tape(data, start, budget.literal)
+    reading, torn = _read(tape, budget)
+    if torn is None:
+        return reading
+    other, _ = _read(StreamTape(data, start, budget.literal), budget)
+    known = set(reading.problems)
+    return Reading(
+        root=reading.root,
+        events=reading.events + other.events[torn:],
+        problems=reading.problems + tuple(problem for problem in other.problems if problem not in known),
+        end=reading.end,
+        protocol=reading.protocol,
+        opcodes=reading.opcodes + other.opcodes,
+        complete=reading.complete,
+    )
+
+
+def _read(tape: Tape, budget: Budget) -> tuple[Reading, int | None]:
+    """One reading of one tape, and how many events came before the first broken frame, if one is broken."""
+    run = _Run(State(tape, budget))
+    try:
+        run.to_stop()
+    except Broken as broken:
+        run.fail(broken.rule, broken.why)
+    except IndexError:  # only `stack[-1]` and `stack.pop()` let one through
+        run.fail("stack-underflow", "an opcode takes more from the stack than there is")
+    return run.reading(), run.state.torn
+
+
+class _Run:
+    """A machine in motion."""
+
+    __slots__ = ("complete", "end", "opcodes", "root", "state")
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.end = state.tape.at
+        self.opcodes = 0
+        self.root: Value = None
+        self.complete = False
+
+    def to_stop(self) -> None:
+        """Run to STOP, looking at the budget once per stride."""
+        budget = self.state.budget
+        deadline = budget.clock() + budget.seconds
+        while not self._stride(min(_STRIDE, budget.opcodes - self.opcodes)):
+            if self.opcodes >= budget.opcodes:
+                raise Broken("budget-opcodes", f"the pickle has more than {budget.opcodes:,} opcodes")
+            if self.state.below + len(self.state.stack) > budget.depth:
+                raise Broken("budget-depth", f"the pickle stacks more than {budget.depth:,} values")
+            if len(self.state.memo) > budget.memo:
+                raise Broken("budget-memo", f"the pickle remembers more than {budget.memo:,} values")
+            if budget.clock() > deadline:
+                raise Broken("budget-time", f"the pickle takes longer than {budget.seconds:g} seconds to read")
+
+    def _stride(self, count: int) -> bool:
+        """Do up to `count` opcodes; says whether STOP was among them."""
+        state = self.state
+        tape, acts = state.tape, ACTS
+        data, size = tape.data, tape.size
+        for _ in range(count):
+            at = state.at = tape.at
+            if at >= size:
+                raise Broken("truncated", "the pickle ends without a STOP opcode")
+            code = data[at]
+            tape.at = at + 1
+            self.opcodes += 1
+            if code == STOP:
+                self._stop()
+                return True
+            acts[code](state)
+            if tape.at >= tape.frame_end:
+                self._leave_frame()
+            self.end = tape.at
+        return False
+
+    def _leave_frame(self) -> None:
+        wrong = self.state.tape.leave_frame()
+        if wrong:
+            self.state.tear(wrong)
+
+    def _stop(self) -> None:
+        state, tape = self.state, self.state.tape
+        self.root = state.stack.pop()
+        self.end = tape.at
+        self.complete = True
+        if state.stack or state.covered:
+            left = state.below + len(state.stack)
+            state.problem("stack-not-empty", f"{left:,} values are left on the stack at the end")
+        if tape.frame_end not in (NO_FRAME, tape.at) and type(tape) is Tape:
+            state.tear(f"the pickle ends {tape.frame_end - tape.at:,} bytes before its frame does")
+
+    def fail(self, rule: str, why: str) -> None:
+        """The opcode at hand cannot be done: the reading ends before it."""
+        self.state.problems.append(Problem(rule, why, self.state.at))
+
+    def reading(self) -> Reading:
+        """What was read."""
+        state = self.state
+        return Reading(
+            root=self.root,
+            events=tuple(state.events),
+            problems=tuple(state.problems),
+            end=self.end,
+            protocol=state.protocol,
+            opcodes=self.opcodes,
+            complete=self.complete,
+        )

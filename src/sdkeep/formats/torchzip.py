@@ -1,0 +1,223 @@
+"""Zips that torch writes, and zips in general: members checked, every pickle in them read, tensors located.
+
+A torch zip is `<root>/data.pkl`, `<root>/data/<key>` for each storage, and small records (`version`, `byteorder`,
+`.format_version`, `.storage_alignment`, `.data/serialization_id`). With `code/` and `constants.pkl` it is TorchScript,
+a program that torch runs.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+
+from sdkeep.formats.contents import Container, Member, PickleMember, Span
+from sdkeep.formats.draft import MOST_PICKLE, MOST_STACKED, Draft, is_binary_pickle
+from sdkeep.formats.extract import extract
+from sdkeep.formats.pickled.machine import read_pickle
+from sdkeep.formats.pickled.values import Reading
+from sdkeep.formats.tensors import Record
+from sdkeep.formats.zipdir import DEFLATED, STORED, Directory, Entry, Located, locate, overlaps, read_member
+
+_SMALL = {b"version", b"byteorder", b".format_version", b".storage_alignment", b".data/serialization_id"}
+_MOST_SMALL = 4096
+_MOST_LOOKED_INTO = 4096
+
+
+@dataclass(slots=True)
+class Archive:
+    """A zip under examination: its directory, an index by folded name, and the local headers read so far."""
+
+    draft: Draft
+    directory: Directory
+    index: dict[bytes, list[Entry]]
+    located: dict[int, Located] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, draft: Draft, directory: Directory) -> Archive:
+        """An archive nothing of which has been read but the directory."""
+        return cls(draft, directory, directory.index())
+
+    @property
+    def root(self) -> bytes:
+        """The folder torch takes for the archive's: the first member's name up to its first slash, lower-case."""
+        entries = self.directory.entries
+        return entries[0].folded.partition(b"/")[0] if entries else b""
+
+    def find(self, record: str) -> list[Entry]:
+        """The members torch or Python may take for a record below the root, torch's choice first."""
+        return self.index.get(self.root + b"/" + record.encode("utf-8", "surrogatepass").lower(), [])
+
+    def locate(self, entry: Entry) -> Located:
+        """Where the data of a member begin, read and compared once."""
+        found = self.located.get(entry.header)
+        if found is None:
+            found = self.located[entry.header] = locate(self.draft.source, entry)
+            self.draft.flaws.extend(found.flaws)
+        return found
+
+    def read(self, entry: Entry, most: int) -> tuple[bytes, int] | None:
+        """A member's bytes and where they lie, None when it cannot be read; its flaws go to the draft."""
+        found = self.locate(entry)
+        if found.start is None:
+            self.draft.unread.append(entry.name)
+            return None
+        data, flaws = read_member(self.draft.source, entry, found.start, most)
+        self.draft.flaws.extend(flaws)
+        if not data and entry.size:
+            self.draft.unread.append(entry.name)
+            return None
+        return data, found.start
+
+
+def container_of(directory: Directory) -> Container:
+    """Which of the zip-shaped containers the names in a directory make it."""
+    names = {entry.folded for entry in directory.entries}
+    root = directory.entries[0].folded.partition(b"/")[0] if directory.entries else b""
+    if root + b"/constants.pkl" in names or any(name.startswith(root + b"/code/") for name in names):
+        return Container.TORCHSCRIPT
+    if root + b"/data.pkl" in names:
+        return Container.TORCH_ZIP
+    if names and all(name.endswith(b".npy") for name in names):
+        return Container.NUMPY_ZIP
+    return Container.ZIP
+
+
+def examine(draft: Draft, directory: Directory) -> Container:
+    """Look at every member; returns the container."""
+    archive = Archive.of(draft, directory)
+    draft.flaws.extend(directory.flaws)
+    container = container_of(directory)
+    if draft.thorough:
+        for entry in directory.entries:
+            draft.check()
+            archive.locate(entry)
+    pickles = _read_pickles(archive)
+    starts = {header: found.start for header, found in archive.located.items() if found.start is not None}
+    draft.flaws.extend(overlaps(directory.entries, starts, directory))
+    draft.members.extend(_member(entry, starts.get(entry.header, 0)) for entry in directory.entries)
+    if container in (Container.TORCH_ZIP, Container.TORCHSCRIPT):
+        _extract(archive, pickles)
+    _name_unread(archive)
+    return container
+
+
+def _member(entry: Entry, start: int) -> Member:
+    return Member(entry.name, start, entry.size, entry.stored, entry.crc, entry.method != STORED)
+
+
+def _name_unread(archive: Archive) -> None:
+    payload = archive.root + b"/data/"
+    tensors = [entry for entry in archive.directory.entries if entry.folded.startswith(payload)]
+    if tensors:
+        total = sum(entry.size for entry in tensors)
+        archive.draft.unread.append(f"the checksums of {len(tensors):,} tensor records ({total:,} bytes)")
+
+
+def _read_pickles(archive: Archive) -> dict[int, Reading]:
+    """Read every member that is or may be a pickle; returns the first reading of each by its local header offset."""
+    found: dict[int, Reading] = {}
+    looked = 0
+    for entry in archive.directory.entries:
+        archive.draft.check()
+        if entry.header in found:
+            continue
+        named = _is_named_pickle(entry)
+        if not named:
+            looked += 1
+            if looked > _MOST_LOOKED_INTO or _is_payload(archive, entry) or not _looks_pickled(archive, entry):
+                continue
+        piece = archive.read(entry, MOST_PICKLE)
+        if piece is not None:
+            found[entry.header] = _stacked(archive.draft, piece[0], piece[1], entry)
+    return found
+
+
+def _is_named_pickle(entry: Entry) -> bool:
+    name = entry.folded.partition(b"\0")[0]
+    return name.endswith((b".pkl", b".pickle", b".pck"))
+
+
+def _is_payload(archive: Archive, entry: Entry) -> bool:
+    """Storages and the small records that torch writes beside them."""
+    inner = entry.folded.removeprefix(archive.root + b"/")
+    return inner in _SMALL or (inner.startswith(b"data/") and inner[5:].isdigit())
+
+
+def _looks_pickled(archive: Archive, entry: Entry) -> bool:
+    """Whether a member of another name begins as a pickle does. Remote files are spared the question."""
+    if not archive.draft.thorough or entry.size < 2:
+        return False
+    found = archive.locate(entry)
+    if found.start is None:
+        return False
+    if entry.method == STORED:
+        return is_binary_pickle(archive.draft.source.read_at(found.start, 2))
+    if entry.method == DEFLATED and entry.size <= MOST_PICKLE:
+        return is_binary_pickle(_front(archive, entry, found.start))
+    return False
+
+
+def _front(archive: Archive, entry: Entry, start: int) -> bytes:
+    """The first bytes of a compressed member."""
+    try:
+        return zlib.decompressobj(-15).decompress(archive.draft.source.read_at(start, min(entry.stored, 4096)), 16)
+    except zlib.error:
+        return b""
+
+
+def _stacked(draft: Draft, data: bytes, start: int, entry: Entry) -> Reading:
+    """Read the pickle at the front of a member, and any that follow it, which torch would not look at."""
+    first = reading = draft.pickle(data, start, entry.name)
+    at = reading.end
+    for _ in range(MOST_STACKED):
+        if not reading.complete or at >= len(data):
+            break
+        if not is_binary_pickle(data[at : at + 2]):
+            draft.flaw("bytes-after-pickle", f"{len(data) - at:,} bytes follow the pickle", start + at, entry.name)
+            break
+        draft.flaw("second-pickle", "a second pickle follows the first", start + at, entry.name)
+        reading = read_pickle(data[at:])
+        draft.pickles.append(PickleMember(entry.name, start + at, reading))
+        at += reading.end
+    return first
+
+
+def _extract(archive: Archive, pickles: dict[int, Reading]) -> None:
+    """Take the tensors out of the pickle that torch would load."""
+    draft = archive.draft
+    candidates = archive.find("data.pkl")
+    reading = pickles.get(candidates[0].header) if candidates else None
+    if reading is None:
+        draft.flaw("no-data-pickle", "torch's `data.pkl` cannot be read")
+        return
+    if not reading.complete:
+        draft.notes.append("the pickle breaks off; what it built until then is not used")
+        return
+    big = _is_big_endian(archive)
+
+    def find(key: str) -> Record | None:
+        entries = archive.find(f"data/{key}")
+        return _record(archive, entries[0], big) if entries else None
+
+    draft.take(extract(reading.root, find))
+
+
+def _record(archive: Archive, entry: Entry, big: bool) -> Record:
+    if not archive.draft.thorough:
+        return Record(None, entry.size, big)
+    start = archive.locate(entry).start
+    if start is None or entry.method not in (STORED, DEFLATED) or start + entry.stored > archive.draft.source.size:
+        return Record(None, 0, big)
+    packed = entry.stored if entry.method == DEFLATED else 0
+    return Record(Span(start, entry.size, packed), entry.size, big)
+
+
+def _is_big_endian(archive: Archive) -> bool:
+    entries = archive.find("byteorder")
+    piece = archive.read(entries[0], _MOST_SMALL) if entries else None
+    if piece is None or piece[0] == b"little":
+        return False
+    if piece[0] != b"big":
+        archive.draft.flaw("byteorder-unknown", "it says neither little nor big", piece[1], entries[0].name)
+        return False
+    return True

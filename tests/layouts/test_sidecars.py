@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sdkeep.ground.errors import NotWritable, WouldOverwrite
+from sdkeep.ground.kinds import Family, Kind
+from sdkeep.layouts.layout import find
+from sdkeep.layouts.sidecars import Card, read_a1111, read_civitai_info, write_a1111
+from tests.makers.people import as_nobody, public_folder
+from tests.makers.trees import picture_of
+
+A1111 = find("a1111")
+CARD = Card(Kind.LORA, Family.SDXL, "<p>A style.</p>", "ohwx, ink", 0.8, "blurry", "from civitai:1@2")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "name.v1.safetensors"
+    path.write_bytes(b"weights")
+    return path
+
+
+def test_a_new_sidecar_holds_what_a1111_reads(model: Path) -> None:
+    written = write_a1111(A1111, model, CARD)
+    assert written is not None
+    assert written.path == model.with_name("name.v1.json")
+    assert written.created
+    assert written.sha256 == sha256(written.path.read_bytes()).hexdigest()
+    assert json.loads(written.path.read_text()) == {
+        "description": "A style.",
+        "notes": "from civitai:1@2",
+        "sd version": "SDXL",
+        "activation text": "ohwx, ink",
+        "preferred weight": 0.8,
+        "negative text": "blurry",
+    }
+    assert sorted(path.name for path in model.parent.iterdir()) == ["name.v1.json", "name.v1.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "id, family, word",
+    [
+        ("a1111", Family.SD1, "SD1"),
+        ("a1111", Family.FLUX1, "Unknown"),
+        ("forge", Family.FLUX1, "Flux"),
+        ("a1111", Family.UNKNOWN, "Unknown"),
+    ],
+)
+def test_the_version_is_one_that_the_webui_offers(model: Path, id: str, family: Family, word: str) -> None:
+    written = write_a1111(find(id), model, Card(Kind.LORA, family))
+    assert written is not None
+    assert json.loads(written.path.read_text())["sd version"] == word
+
+
+def test_only_adapters_get_an_activation_text(model: Path) -> None:
+    written = write_a1111(A1111, model, Card(Kind.CHECKPOINT, Family.SD1, "x", "word"))
+    assert written is not None
+    assert json.loads(written.path.read_text()) == {"description": "x", "notes": ""}
+
+
+def test_what_a_person_or_another_tool_wrote_is_kept(model: Path) -> None:
+    path = model.with_suffix(".json")
+    path.write_text('\ufeff{"activation text": "mine", "preferred weight": 0, "modelId": 5, "x": [1, {"y": null}]}')
+    written = write_a1111(A1111, model, CARD)
+    assert written is not None
+    assert not written.created
+    said = json.loads(path.read_text())
+    assert (said["activation text"], said["modelId"], said["x"]) == ("mine", 5, [1, {"y": None}])
+    assert (said["preferred weight"], said["negative text"]) == (0.8, "blurry")
+
+
+def test_our_own_sidecar_follows_an_update_and_a_persons_edit_of_it_is_kept(model: Path) -> None:
+    first = write_a1111(A1111, model, CARD)
+    assert first is not None
+    newer = Card(Kind.LORA, Family.SDXL, "Better.", "ohwx2")
+    second = write_a1111(A1111, model, newer, ours=first.sha256)
+    assert second is not None
+    assert second.created
+    assert json.loads(second.path.read_text())["activation text"] == "ohwx2"
+    second.path.write_text(json.dumps({"activation text": "edited"}))
+    third = write_a1111(A1111, model, CARD, ours=second.sha256)
+    assert third is not None
+    assert not third.created
+    assert json.loads(third.path.read_text())["activation text"] == "edited"
+
+
+def test_writing_the_same_again_changes_nothing(model: Path) -> None:
+    write_a1111(A1111, model, CARD)
+    before = picture_of(model.parent)
+    assert write_a1111(A1111, model, CARD) is None
+    assert picture_of(model.parent) == before
+
+
+@pytest.mark.parametrize("data", [b'{"modelVersions": []}', b"[]", b"not json", b"", b"\xff\xfe\x00", b"[" * 100_000])
+def test_a_file_of_another_dialect_is_left_bit_for_bit(model: Path, data: bytes) -> None:
+    model.with_suffix(".json").write_bytes(data)
+    before = picture_of(model.parent)
+    with pytest.raises(WouldOverwrite):
+        write_a1111(A1111, model, CARD)
+    assert picture_of(model.parent) == before
+
+
+def test_a_linked_sidecar_is_left(model: Path) -> None:
+    model.with_name("real.json").write_text("{}")
+    model.with_suffix(".json").symlink_to(model.with_name("real.json"))
+    with pytest.raises(WouldOverwrite):
+        write_a1111(A1111, model, CARD)
+    assert model.with_name("real.json").read_text() == "{}"
+
+
+def test_a_folder_that_may_not_be_written_says_so() -> None:
+    with public_folder() as folder:
+        folder.chmod(0o555)
+
+        def work() -> None:
+            with pytest.raises(NotWritable):
+                write_a1111(A1111, folder / "name.safetensors", CARD)
+
+        as_nobody(work)
+
+
+values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3))
+ours = ["description", "notes", "sd version", "activation text", "preferred weight", "negative text", "modelVersions"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(foreign=st.dictionaries(st.text(max_size=8).filter(lambda key: key not in ours), values, max_size=4))
+def test_no_key_of_another_tool_is_ever_lost(
+    tmp_path_factory: pytest.TempPathFactory, foreign: dict[str, object]
+) -> None:
+    model = tmp_path_factory.mktemp("x") / "m.safetensors"
+    model.with_suffix(".json").write_text(json.dumps(foreign))
+    write_a1111(A1111, model, CARD)
+    said = json.loads(model.with_suffix(".json").read_text())
+    assert {key: said[key] for key in foreign} == foreign
+
+
+def test_a_sidecar_can_be_read_back(model: Path) -> None:
+    written = write_a1111(A1111, model, CARD)
+    assert written is not None
+    card = read_a1111(written.path, Kind.LORA)
+    assert card == Card(Kind.LORA, Family.SDXL, "A style.", "ohwx, ink", 0.8, "blurry", "from civitai:1@2")
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"modelVersions": 1}', b"\xff"])
+def test_what_is_no_sidecar_is_read_as_none(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x.json").write_bytes(data)
+    assert read_a1111(tmp_path / "x.json") is None
+    assert read_civitai_info(tmp_path / "x.json") is None
+    assert read_a1111(tmp_path / "none.json") is None
+
+
+def test_a_sidecar_full_of_wrong_types_is_read_leniently(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(
+        '{"description": 5, "preferred weight": "heavy", "notes": ["a"], "sd version": null}'
+    )
+    assert read_a1111(tmp_path / "x.json") == Card(Kind.UNKNOWN)
+
+
+def test_a_civitai_info_is_read_for_its_ids_and_hashes(tmp_path: Path) -> None:
+    said = {
+        "id": 128713,
+        "modelId": 4201,
+        "name": "V5.1",
+        "baseModel": "SD 1.5",
+        "trainedWords": ["a", 5, "b\x1b[0m"],
+        "model": {"name": "Realistic", "type": "Checkpoint"},
+        "files": [{"hashes": {"AutoV2": "F47E942AD4", "SHA256": "F4" * 32, "Odd": "x", "CRC32": 5}}, "junk", {}],
+    }
+    (tmp_path / "x.civitai.info").write_text(json.dumps(said))
+    note = read_civitai_info(tmp_path / "x.civitai.info")
+    assert note is not None
+    assert (note.model_id, note.version_id, note.base, note.kind_text) == ("4201", "128713", "SD 1.5", "Checkpoint")
+    assert note.trigger_words == ("a", "b")
+    assert {str(digest) for digest in note.digests} == {"autov2:f47e942ad4", "sha256:" + "f4" * 32}
+
+
+@pytest.mark.parametrize("said", [{}, {"id": True}, {"id": -1}, {"id": "x"}, {"id": 1.5}, {"id": None}])
+def test_an_info_without_a_version_is_none(tmp_path: Path, said: dict[str, object]) -> None:
+    (tmp_path / "x").write_text(json.dumps(said))
+    assert read_civitai_info(tmp_path / "x") is None
