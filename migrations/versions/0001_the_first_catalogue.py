@@ -109,6 +109,19 @@ def places() -> None:
     )
     index("location", "artifact_id")
     index("location", "ui_id", "artifact_id")
+    op.create_table(
+        "sidecar",
+        key(),
+        *texts("path"),
+        owner("artifact_id"),
+        sa.Column("ui_id", sa.Integer()),
+        *texts("content"),
+        sa.PrimaryKeyConstraint("id", name="pk_sidecar"),
+        sa.UniqueConstraint("path", name="uq_sidecar_path"),
+        owned("sidecar", "artifact_id", "artifact"),
+        owned("sidecar", "ui_id", "ui", "SET NULL"),
+    )
+    index("sidecar", "artifact_id")
 
 
 def releases() -> None:
@@ -307,8 +320,9 @@ VIEWS = (
     """,
     """
     CREATE VIEW findings AS
-    SELECT n.name, v.outcome, json_extract(f.value, '$.severity') AS severity, json_extract(f.value, '$.rule') AS rule,
-           json_extract(f.value, '$.callable') AS callable, json_extract(f.value, '$.why') AS why, v.engine, v.policy, v.at
+    SELECT n.name, v.outcome, json_extract(f.value, '$.severity') AS severity,
+           json_extract(f.value, '$.rule') AS rule, json_extract(f.value, '$.callable') AS callable,
+           json_extract(f.value, '$.why') AS why, v.engine, v.policy, v.at
     FROM verdict v JOIN artifact_name n ON n.artifact_id = v.artifact_id, json_each(v.findings) f
     """,
     """

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from sdkeep.catalogue import places
 from sdkeep.catalogue.book import Book
 from sdkeep.catalogue.connection import Connections
-from sdkeep.ground.errors import CatalogueBroken, CatalogueLocked, NotFoundHere
-from sdkeep.ground.record import Intent, IntentState
+from sdkeep.ground.errors import CatalogueBroken, CatalogueError, CatalogueLocked, NotFoundHere
+from sdkeep.ground.record import Intent, IntentState, Ui
 from tests.makers.records import artifact, noon, sha
 
 
@@ -47,7 +48,8 @@ def test_every_thread_may_read_while_one_writes(book: Book) -> None:
     assert seen == [["model-1"]] * 16
 
 
-def test_eight_processes_write_at_once_and_none_is_turned_away(path: Path) -> None:
+@pytest.mark.parametrize("writers", [2, pytest.param(8, marks=pytest.mark.slow)])
+def test_processes_write_at_once_and_none_is_turned_away(path: Path, writers: int) -> None:
     program = (
         "import sys; from datetime import datetime, UTC; from pathlib import Path\n"
         "from sdkeep.catalogue.book import Book; from sdkeep.ground.record import Artifact, IntentState\n"
@@ -62,12 +64,13 @@ def test_eight_processes_write_at_once_and_none_is_turned_away(path: Path) -> No
         "            book.close_intent(intent.id, IntentState.DONE)\n"
     )
     running = [
-        subprocess.Popen([sys.executable, "-c", program, path, str(me)], stderr=subprocess.PIPE) for me in range(8)
+        subprocess.Popen([sys.executable, "-c", program, path, str(me)], stderr=subprocess.PIPE)
+        for me in range(writers)
     ]
-    assert [(process.communicate(timeout=100)[1], process.returncode) for process in running] == [(b"", 0)] * 8
+    assert [(process.communicate(timeout=100)[1], process.returncode) for process in running] == [(b"", 0)] * writers
     with Book.open(path, noon) as book:
-        assert book.stats().artifacts == book.stats().blobs == 200
-        assert len(set(book.name_like("same-name", 500))) == 200
+        assert book.stats().artifacts == book.stats().blobs == 25 * writers
+        assert len(set(book.name_like("same-name", 500))) == 25 * writers
         assert book.open_intents() == ()
         assert book.check() == ()
 
@@ -118,6 +121,30 @@ def test_a_catalogue_that_others_hold_for_too_long_is_called_busy(path: Path) ->
         with connections.reading():
             pass
         connections.close()
+
+
+def test_a_disk_without_room_is_told(path: Path) -> None:
+    connections = Connections(path, path.parent)
+    connections.bare().execute("PRAGMA max_page_count=1")
+    with pytest.raises(CatalogueError, match="no room"), connections.writing() as connection:
+        for number in range(2000):
+            places.put_ui(connection, Ui(f"{number}" * 200, "a1111", "/x"), "")
+    connections.close()
+
+
+def test_what_sqlite_says_otherwise_is_passed_on(book: Book, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("DROP TABLE trash")
+    with pytest.raises(CatalogueError, match="refused") as caught:
+        book.trash()
+    assert "no such table: trash" in caught.value.why
+
+
+def test_writing_inside_a_read_is_a_mistake_of_ours(path: Path) -> None:
+    connections = Connections(path, path.parent)
+    with pytest.raises(RuntimeError), connections.reading(), connections.writing():
+        pass
+    connections.close()
 
 
 def test_a_catalogue_is_copied_while_it_is_open(book: Book, tmp_path: Path) -> None:

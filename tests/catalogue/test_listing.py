@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdkeep.catalogue.book import Book
-from sdkeep.catalogue.listing import Filter
+from sdkeep.catalogue.listing import EVERYTHING, Filter
 from sdkeep.ground.errors import UsageError
 from sdkeep.ground.kinds import Family, Kind
 from sdkeep.ground.record import Location, Method, Ui
@@ -23,7 +23,7 @@ FOUND_AS = {
 }
 
 
-def names(book: Book, wanted: Filter = Filter()) -> list[str]:
+def names(book: Book, wanted: Filter = EVERYTHING) -> list[str]:
     return [item.name for item in book.list(wanted).items]
 
 
@@ -142,7 +142,8 @@ def test_the_artifact_so_named_comes_first_even_among_very_many(book: Book) -> N
 @pytest.mark.parametrize(
     "words",
     ['"', "'", "NEAR(a b)", "a NOT b", "name:x", "*", "a*", "^a", "-", "(", "a AND", "OR", "{name} : x", "%", "_", "!",
-     "\0", "\ud800", "🎀", "日本", "a" * 5000, "x " * 500, "'; DROP TABLE artifact; --", "\\", "::", "ﬀ", "٣", "a\u0301"],
+     "\0", "\ud800", "🎀", "日本", "a" * 5000, "x " * 500,
+     "'; DROP TABLE artifact; --", "\\", "::", "ﬀ", "٣", "a\u0301"],
 )  # fmt: skip
 def test_no_text_is_a_wrong_question(book: Book, words: str) -> None:
     book.put_artifact(artifact(1, title="🎀 ribbon 日本語"))

@@ -6,7 +6,7 @@ import pytest
 
 from sdkeep.catalogue.book import Book
 from sdkeep.ground.errors import UnknownUi
-from sdkeep.ground.record import Blob, Location, Method, Trashed, Ui
+from sdkeep.ground.record import Blob, Location, Method, Sidecar, Trashed, Ui
 from tests.makers.records import artifact, sha
 
 MAIN = Ui("main", "a1111", "/a", "{base}/{creator}", "2026-01-01T00:00:00Z")
@@ -27,12 +27,12 @@ def location(path: str, **more: object) -> Location:
 
 
 @pytest.mark.parametrize(
-    "path", ["/a/x.pt", "/a/é.pt", "/a/\udcff\udcfe.pt", "/a/␛.pt", "/a/line\nfeed", "C:\\models\\x.pt", "/a/%_'\""]
+    "place", ["/a/x.pt", "/a/é.pt", "/a/\udcff\udcfe.pt", "/a/␛.pt", "/a/line\nfeed", "C:\\models\\x.pt", "/a/%_'\""]
 )
-def test_any_path_is_remembered_exactly(stocked: Book, path: str) -> None:
-    put = location(path, inode=2**64 - 1, mtime_ns=1_789_000_000_123_456_789, size=5, blob_root="/root")
+def test_any_path_is_remembered_exactly(stocked: Book, place: str) -> None:
+    put = location(place, inode=2**64 - 1, mtime_ns=1_789_000_000_123_456_789, size=5, blob_root="/root")
     stocked.put_location(put)
-    assert stocked.location_at(path) == put
+    assert stocked.location_at(place) == put
     assert stocked.locations_of(sha(1)) == stocked.locations_in("main") == stocked.locations() == (put,)
 
 
@@ -112,3 +112,31 @@ def test_the_trash_is_remembered_newest_first_and_outlives_the_artifact(stocked:
     assert stocked.drop_trash("t2")
     assert not stocked.drop_trash("t2")
     assert stocked.trash() == (old,)
+
+
+def test_a_sidecar_is_remembered_until_it_is_dropped_or_its_artifact_forgotten(stocked: Book) -> None:
+    beside = Sidecar("/a/\udcff.civitai.info", sha(1), sha(7), "main")
+    other = Sidecar("/a/x.json", sha(2), sha(8))
+    for sidecar in (beside, other):
+        stocked.put_sidecar(sidecar)
+    assert stocked.sidecars_of(sha(1)) == (beside,)
+    assert stocked.sidecar_at(beside.path) == beside
+    assert stocked.sidecar_at("/a/none") is None
+    assert stocked.drop_sidecar(beside.path)
+    assert not stocked.drop_sidecar(beside.path)
+    stocked.forget(sha(2))
+    assert stocked.sidecar_at(other.path) is None
+
+
+def test_a_sidecar_written_again_has_its_new_digest(stocked: Book) -> None:
+    stocked.put_sidecar(Sidecar("/a/x.json", sha(1), sha(7)))
+    stocked.put_sidecar(Sidecar("/a/x.json", sha(1), sha(8)))
+    assert stocked.sidecars_of(sha(1)) == (Sidecar("/a/x.json", sha(1), sha(8)),)
+
+
+def test_the_roots_that_hold_something_are_known(stocked: Book) -> None:
+    assert stocked.blob_roots() == ()
+    for root in ("/root", "/other"):
+        stocked.put_blob(sha(1), root, 1)
+    stocked.put_blob(sha(2), "/root", 1)
+    assert sorted(stocked.blob_roots()) == ["/other", "/root"]

@@ -43,7 +43,9 @@ def convert(tmp_path: Path) -> Convert:
 def loaded(convert: Convert) -> Loaded:
     """Convert bytes and read the result with the safetensors package."""
 
-    def run(data: bytes, options: ConvertOptions | None = None, name: str = "out.safetensors") -> dict[str, torch.Tensor]:
+    def run(
+        data: bytes, options: ConvertOptions | None = None, name: str = "out.safetensors"
+    ) -> dict[str, torch.Tensor]:
         return load_file(convert(data, options, name).path)
 
     return run

@@ -449,8 +449,31 @@ def test_nothing_is_known_of_a_file_without_tensors() -> None:
 
 
 WORDS = st.sampled_from(
-    ["model", "diffusion_model", "input_blocks", "0", "1", "attn2", "to_k", "weight", "lora_down", "lora_up", "lokr_w1"]
-    + ["hada_w1_b", "alpha", "encoder", "decoder", "conv_in", "emb_params", "lora_unet_x", "", "\n", "té", "<a>", "768"]
+    [
+        "model",
+        "diffusion_model",
+        "input_blocks",
+        "0",
+        "1",
+        "attn2",
+        "to_k",
+        "weight",
+        "lora_down",
+        "lora_up",
+        "lokr_w1",
+        "hada_w1_b",
+        "alpha",
+        "encoder",
+        "decoder",
+        "conv_in",
+        "emb_params",
+        "lora_unet_x",
+        "",
+        "\n",
+        "té",
+        "<a>",
+        "768",
+    ]
 )
 NAMES = st.lists(WORDS, min_size=0, max_size=8).map(".".join) | st.text(max_size=30)
 SHAPES = st.lists(st.integers(0, 4096), max_size=6).map(tuple)

@@ -35,7 +35,10 @@ def found(data: bytes) -> set[str]:
 
 
 def test_what_the_reference_writes_is_read_without_flaws() -> None:
-    tensors = {str(dtype): sample(dtype, 3, 5) for dtype in DTYPES} | {"none": torch.zeros(0, 4), "one": torch.tensor(2.0)}
+    tensors = {str(dtype): sample(dtype, 3, 5) for dtype in DTYPES} | {
+        "none": torch.zeros(0, 4),
+        "one": torch.tensor(2.0),
+    }
     data = save(tensors, {"format": "pt", "name": "ünï"})
     header = read(data)
     assert header.flaws == ()
@@ -192,7 +195,8 @@ JSON = st.recursive(
 )
 TABLES = st.dictionaries(
     st.sampled_from(["x", "y", "__metadata__"]),
-    st.fixed_dictionaries({"dtype": st.sampled_from(["I8", "F4", "?"]) | JSON, "shape": JSON, "data_offsets": JSON}) | JSON,
+    st.fixed_dictionaries({"dtype": st.sampled_from(["I8", "F4", "?"]) | JSON, "shape": JSON, "data_offsets": JSON})
+    | JSON,
     max_size=3,
 )
 
@@ -205,4 +209,6 @@ def test_what_has_no_flaw_is_accepted_by_the_reference(table: dict[str, object])
 
 
 def test_the_reference_reads_what_we_write_without_metadata() -> None:
-    assert torch.equal(load(build_header([Slot("a", "U8", (4,))], {}) + b"\1\2\3\4")["a"], torch.tensor([1, 2, 3, 4]).byte())
+    assert torch.equal(
+        load(build_header([Slot("a", "U8", (4,))], {}) + b"\1\2\3\4")["a"], torch.tensor([1, 2, 3, 4]).byte()
+    )

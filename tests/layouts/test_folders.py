@@ -111,3 +111,13 @@ def test_a_path_file_that_cannot_be_read_moves_nothing(tmp_path: Path, text: str
     (make_webui(tmp_path, "comfyui") / "extra_model_paths.yaml").write_text(text)
     here = register(tmp_path, "comfyui")
     assert here.folders[Kind.LORA] == (tmp_path / "models/loras",)
+
+
+@pytest.mark.parametrize("id, name", [("a1111", "webui-user.sh"), ("comfyui", "extra_model_paths.yaml")])
+def test_a_configuration_that_cannot_be_one_is_a_note(tmp_path: Path, id: str, name: str) -> None:
+    file = make_webui(tmp_path, id) / name
+    file.write_bytes(b"#" * (2 << 20))
+    assert "too long" in register(tmp_path, id).notes[0]
+    file.unlink()
+    file.mkdir()
+    assert "cannot be read" in register(tmp_path, id).notes[0]

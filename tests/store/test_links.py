@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sdkeep.ground.errors import DigestMismatch, NotWritable, StoreError, WouldO
 from sdkeep.ground.record import Location, Method
 from sdkeep.store import platform
 from sdkeep.store.blobs import Store
-from sdkeep.store.links import Outcome, locate, make_plain, methods, place, points_at, unplace
+from sdkeep.store.links import Outcome, leftovers, locate, make_plain, methods, place, points_at, unplace
 from sdkeep.store.trash import Trash
 from tests.makers.people import as_nobody
 from tests.makers.trees import picture_of
@@ -289,6 +290,15 @@ def test_a_foreign_file_is_not_made_plain(put: Put, tmp_path: Path) -> None:
     with pytest.raises(WouldOverwrite):
         make_plain(location, blob, same)
     assert (tmp_path / "x").read_bytes() == b"own"
+
+
+def test_what_a_killed_command_left_is_found_once_it_is_old(tmp_path: Path) -> None:
+    for name in (".sdkeep-place-12-0.tmp", ".sdkeep-12-3.tmp", ".sdkeep-notes.tmp", "x.tmp"):
+        (tmp_path / name).touch()
+    now = datetime.now(UTC)
+    assert leftovers(tmp_path, now - timedelta(hours=1)) == ()
+    found = leftovers(tmp_path, now + timedelta(hours=1))
+    assert [path.name for path in found] == [".sdkeep-12-3.tmp", ".sdkeep-place-12-0.tmp"]
 
 
 names = st.sampled_from(["a.safetensors", "b.safetensors", "Pony/a.safetensors"])

@@ -123,3 +123,8 @@ def test_the_system_error_stays_attached_as_the_cause() -> None:
     with pytest.raises(StoreError) as caught, told("cannot do it"):
         raise OSError(errno.EIO, "Input/output error")
     assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_only_windows_limits_paths() -> None:
+    assert platform.long_paths_enabled() or platform.WINDOWS
+    assert platform.WINDOWS or platform.long(Path("/x" * 300)) == Path("/x" * 300)

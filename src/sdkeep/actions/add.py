@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdkeep.actions.examine import Examined, examine_fully
@@ -26,7 +26,7 @@ class AddRequest:
     """How to take files in. `uis` as in `get`; `look_up` asks Civitai what the file is, by its hash."""
 
     in_place: bool = False
-    terms: Terms = Terms()
+    terms: Terms = field(default_factory=Terms)
     uis: tuple[str, ...] | None = ()
     look_up: bool = False
     dry_run: bool = False

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from sdkeep.actions.house import House
 from sdkeep.ground.errors import UsageError
-from sdkeep.settings.tokens import HUBS, TokenStatus
+from sdkeep.settings.tokens import HUBS, TokenStatus, authority
 
 KEY_PAGES = {
     "civitai": "https://civitai.com/user/account",
@@ -50,7 +49,7 @@ def login(house: House, hub: str, token: str, *, check: bool) -> LoggedIn:
     if not check:
         return LoggedIn(hub, host, kept_in)
     try:
-        account = house.hub(hub).whoami()
+        account = house.with_token(host, token.strip()).hub(hub).whoami()
     except BaseException:
         house.tokens.forget(hub, host)
         raise
@@ -73,4 +72,4 @@ def status(house: House) -> tuple[TokenStatus, ...]:
 
 def _host(house: House, hub: str) -> str:
     address = house.settings.hf_url if hub == "huggingface" else house.settings.civitai_url
-    return urlsplit(address).netloc.lower()
+    return authority(address)

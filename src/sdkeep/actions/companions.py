@@ -43,7 +43,9 @@ def _write_card(house: House, found: Installed, artifact: Artifact, model: Path,
     return write_a1111(found.layout, model, card, _ours(house, model.with_suffix(".json")))
 
 
-def _write_picture(house: House, found: Installed, artifact: Artifact, model: Path, placing: Placing) -> Written | None:
+def _write_picture(
+    house: House, found: Installed, artifact: Artifact, model: Path, _placing: Placing
+) -> Written | None:
     picture = house.settings.home / artifact.preview if artifact.preview else None
     if picture is None or not picture.is_file():
         return None

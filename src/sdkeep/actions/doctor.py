@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,7 +44,7 @@ def doctor(house: House) -> tuple[Check, ...]:
     return tuple(found)
 
 
-def _machine(house: House) -> Iterator[Check]:
+def _machine(_house: House) -> Iterator[Check]:
     version = platform.python_version()
     yield Check("python", "ok", f"Python {version} at {sys.executable}")
     on_path = shutil.which("python3") or shutil.which("python") or shutil.which("py")
@@ -61,7 +60,6 @@ def _machine(house: House) -> Iterator[Check]:
         yield Check("git", "ok", f"git at {git}")
     else:
         yield Check("git", "note", "git is not on the PATH; WebUIs and their extensions need it", _git_command())
-    yield Check("sqlite", "ok", f"SQLite {sqlite3.sqlite_version}")
 
 
 def _git_command() -> str:
@@ -96,7 +94,7 @@ def _windows(house: House) -> Iterator[Check]:
         )
 
 
-def _torch(house: House) -> Iterator[Check]:
+def _torch(_house: House) -> Iterator[Check]:
     try:
         version = metadata.version("torch")
     except metadata.PackageNotFoundError:

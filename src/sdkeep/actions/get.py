@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdkeep.actions.house import House
 from sdkeep.actions.intake import Arrival, Taken, Terms, take_in
+from sdkeep.actions.peek import refuse_early
 from sdkeep.actions.placing import Placed, Placing, place_everywhere, targets
 from sdkeep.actions.previews import fetch_preview
 from sdkeep.actions.remote import Other, Sought, seek
 from sdkeep.actions.stores import store_near
+from sdkeep.actions.transferring import fetched
 from sdkeep.actions.unpacking import is_archive, unpack_arrival
 from sdkeep.ground.errors import KeepError, NotPlaceable
 from sdkeep.ground.kinds import Kind, Role
@@ -18,6 +20,7 @@ from sdkeep.ground.lineage import Relation
 from sdkeep.ground.model import Claim, Release, RemoteFile
 from sdkeep.ground.record import Artifact
 from sdkeep.hubs.choose import Wish
+from sdkeep.net.transfer import Fetched
 from sdkeep.store.blobs import Store
 
 
@@ -25,8 +28,8 @@ from sdkeep.store.blobs import Store
 class GetRequest:
     """What `get` was asked. `uis` are names of registered WebUIs; None means the default, empty means none."""
 
-    wish: Wish = Wish()
-    terms: Terms = Terms()
+    wish: Wish = field(default_factory=Wish)
+    terms: Terms = field(default_factory=Terms)
     uis: tuple[str, ...] | None = None
     companions: bool = False
     previews: bool = True
@@ -145,17 +148,27 @@ def _plan(files: tuple[RemoteFile, ...]) -> tuple[Planned, ...]:
 
 
 def _bring(house: House, release: Release, file: RemoteFile, request: GetRequest) -> list[FileAnswer]:
-    placing = Placing(release=release)
     here = _already_here(house, file)
     if here is not None:
-        return [_filed(house, here, None, file, placing, request)]
+        return [_filed(house, here, None, _Arrived(release, file), request)]
     store = store_near(house, _first_target(house, request.uis))
-    arrival = _transfer(house, store, release, file)
-    if is_archive(arrival):
-        members = unpack_arrival(house, store, arrival)
-        return [_filed(house, t.artifact, t, file, placing, request) for t in _take_all(house, store, members, request)]
-    taken = take_in(house, store, arrival, request.terms)
-    return [_filed(house, taken.artifact, taken, file, placing, request)]
+    if not (request.terms.disarm or request.terms.allow_unsafe):
+        refuse_early(house, release, file)
+    with fetched(house, store.staging, release, file) as came:
+        here = _already_here(house, file)
+        if here is not None:
+            came.path.unlink(missing_ok=True)
+            return [_filed(house, here, None, _Arrived(release, file), request)]
+        taken = _taken(house, store, _arrival(release, file, came), request)
+    return [_filed(house, one.artifact, one, _Arrived(release, file), request) for one in taken]
+
+
+def _taken(house: House, store: Store, arrival: Arrival, request: GetRequest) -> list[Taken]:
+    if not is_archive(arrival):
+        return [take_in(house, store, arrival, request.terms)]
+    taken = _take_all(house, store, unpack_arrival(house, store, arrival), request)
+    arrival.path.unlink(missing_ok=True)
+    return taken
 
 
 def _take_all(house: House, store: Store, members: tuple[Arrival, ...], request: GetRequest) -> list[Taken]:
@@ -190,13 +203,10 @@ def conversions(house: House, sha256: str) -> tuple[Artifact, ...]:
     return tuple(child for child, edge in children if edge.relation is Relation.CONVERTED_FROM)
 
 
-def _transfer(house: House, store: Store, release: Release, file: RemoteFile) -> Arrival:
-    from sdkeep.actions.transferring import fetch
-
-    fetched = fetch(house, store.staging, release, file)
+def _arrival(release: Release, file: RemoteFile, came: Fetched) -> Arrival:
     return Arrival(
-        path=fetched.path,
-        file_name=local_name(file.name, fetched.name),
+        path=came.path,
+        file_name=local_name(file.name, came.name),
         origin=release.ref if release.hub != "web" else release.page,
         release=release,
         file=file,
@@ -222,18 +232,23 @@ def kind_of_role(role: Role) -> Kind:
     return roles.get(role, Kind.UNKNOWN)
 
 
-def _filed(
-    house: House, artifact: Artifact, taken: Taken | None, file: RemoteFile, placing: Placing, request: GetRequest
-) -> FileAnswer:
-    preview = fetch_preview(house, artifact, placing.release) if request.previews and placing.release else ""
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    release: Release
+    file: RemoteFile
+
+
+def _filed(house: House, artifact: Artifact, taken: Taken | None, arrived: _Arrived, request: GetRequest) -> FileAnswer:
+    preview = fetch_preview(house, artifact, arrived.release) if request.previews else ""
+    artifact = replace(artifact, preview=preview or artifact.preview)
     placed: tuple[Placed, ...] = ()
     try:
-        placed = place_everywhere(house, artifact, request.uis, placing)
+        placed = place_everywhere(house, artifact, request.uis, Placing(release=arrived.release))
     except NotPlaceable as error:
         house.warn(f"`{artifact.file_name}` is in the store and not placed: {error.what} ({error.why})")
-    published = file.sha256.value if file.sha256 else ""
-    arrived = taken.original.sha256 if taken and taken.original else artifact.sha256
+    published = arrived.file.sha256.value if arrived.file.sha256 else ""
     original = taken.original if taken else None
+    came = original.sha256 if original else artifact.sha256
     return FileAnswer(
         name=artifact.name,
         file_name=artifact.file_name,
@@ -243,12 +258,12 @@ def _filed(
         size=artifact.size,
         sha256=artifact.sha256 or "",
         verdict=str(taken.verdict.outcome) if taken else _known_verdict(house, artifact),
-        confirmed=bool(published) and (arrived == published or taken is None),
+        confirmed=bool(published) and (came == published or taken is None),
         already_here=taken is None,
         converted_from=original.sha256 or "" if original else "",
         tensors=taken.tensors if taken else 0,
         placed=placed,
-        claims=file.claims,
+        claims=arrived.file.claims,
         preview=preview,
     )
 

@@ -36,7 +36,8 @@ class House:
     stop: Stop
     environ: Mapping[str, str]
     cwd: Path
-    _open: list[object] = field(default_factory=list)
+    extra_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+    _open: list[object] = field(default_factory=list, repr=False)
 
     @classmethod
     def open(cls, flags: Mapping[str, str], report: Report, stop: Stop) -> House:
@@ -50,6 +51,15 @@ class House:
     def settings(self) -> Settings:
         """The settings in force."""
         return self.loaded.settings
+
+    def preferred(self, name: str) -> str:
+        """A preference that somebody really stated; empty where only the default stands."""
+        source = self.loaded.sources.get(name)
+        return str(getattr(self.settings, name)) if source and source.origin != "default" else ""
+
+    def with_token(self, host: str, token: str) -> House:
+        """A house whose client shows `token` to `host`, whatever else is stored; for trying a new one."""
+        return House(self.loaded, self.report, self.stop, self.environ, self.cwd, {host: token})
 
     def moment(self) -> datetime:
         """This moment, aware."""
@@ -92,13 +102,14 @@ class House:
         settings = self.settings
         if settings.offline:
             raise HubDown("the network is switched off", "`offline` is set", "`sdkeep config set offline false`")
-        hosts = self.tokens.for_hosts(settings, self.loaded.sources)
+        hosts = {**self.tokens.for_hosts(settings, self.loaded.sources), **self.extra_tokens}
         for warning in self.tokens.warnings:
             self.warn(warning)
         policy = WebPolicy(
             user_agent=USER_AGENT,
             tokens=hosts,
             proxy=settings.proxy or None,
+            no_proxy=settings.no_proxy,
             ca=str(settings.ca_bundle) if settings.ca_bundle else None,
             read_timeout=settings.timeout,
         )

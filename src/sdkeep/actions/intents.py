@@ -77,7 +77,7 @@ def _settle_discard(house: House, detail: dict[str, str]) -> tuple[bool, str]:
     return True, f"{sha256[:12]} left the store"
 
 
-def _unknown(house: House, detail: dict[str, str]) -> tuple[bool, str]:
+def _unknown(_house: House, _detail: dict[str, str]) -> tuple[bool, str]:
     return False, "an intent of another version of sdkeep was closed untouched"
 
 

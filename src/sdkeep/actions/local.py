@@ -33,7 +33,7 @@ def missing(house: House, text: str) -> NotFoundHere:
     return NotFoundHere(f"`{text}` is not in the catalogue", why, f"`sdkeep get {text}` fetches, `sdkeep ls` lists")
 
 
-def existing_path(text: str, ref: Reference) -> Path | None:
+def existing_path(ref: Reference) -> Path | None:
     """The file or folder on this machine that a reference means, if it exists."""
     match ref:
         case PathRef(path):

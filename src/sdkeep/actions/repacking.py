@@ -1,4 +1,4 @@
-"""For WebUIs that list a kind only as a pickle: a fresh torch zip of tensors and primitives, checked by our own eyes."""
+"""For WebUIs that list a kind only as a pickle: a fresh torch zip of tensors and primitives, checked by our scan."""
 
 from __future__ import annotations
 

@@ -15,7 +15,29 @@ from sdkeep.ground.ref import CivitaiRef, DigestRef, HfRef, NameRef, UrlRef, Wor
 from sdkeep.ground.verdict import Outcome, Verdict, worst
 
 WEIGHT_FILES = frozenset(
-    [".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle", ".safetensors", ".sft", ".gguf", ".th", ".t7", ".dat", ".joblib", ".npy", ".npz", ".onnx", ".jit", ".zip", ".7z", ".tar", ".model"]
+    [
+        ".ckpt",
+        ".pt",
+        ".pth",
+        ".bin",
+        ".pkl",
+        ".pickle",
+        ".safetensors",
+        ".sft",
+        ".gguf",
+        ".th",
+        ".t7",
+        ".dat",
+        ".joblib",
+        ".npy",
+        ".npz",
+        ".onnx",
+        ".jit",
+        ".zip",
+        ".7z",
+        ".tar",
+        ".model",
+    ]
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sdkeep.actions.house import House
@@ -10,15 +12,36 @@ from sdkeep.ground.kinds import Format, Role
 from sdkeep.ground.model import Release, RemoteFile
 from sdkeep.hubs.civitai.errors import download_error
 from sdkeep.net.client import Answer
-from sdkeep.net.transfer import Fetched, TransferOptions, Wanted, transfer
+from sdkeep.net.transfer import Fetched, TransferOptions, Wanted, claim, forget, transfer
+
+PATIENCE = 3600.0
+"""Seconds to wait for another process that fetches the same file; then its result is here already."""
 
 _TEXTS = frozenset({Role.CONFIG, Role.WORKFLOW})
 
 
-def fetch(house: House, staging: Path, release: Release, file: RemoteFile) -> Fetched:
-    """The file in `staging`, whole and, where the hub published a SHA-256, proved; raises the transfer's errors."""
-    house.say(f"fetching {file.name}")
-    wanted = Wanted(
+@contextmanager
+def fetched(house: House, staging: Path, release: Release, file: RemoteFile) -> Iterator[Fetched]:
+    """The file in `staging`, whole and, where the hub published a SHA-256, proved; ours alone inside the block.
+
+    A file still there after the block (refused, or stopped) is gone on with by the next run.
+    """
+    wanted = wanted_of(file)
+    options = TransferOptions(
+        connections=house.settings.connections,
+        slow_time=house.settings.timeout,
+        lock_wait=PATIENCE,
+        resolve_error=lambda answer: refused(house, release, answer),
+    )
+    with claim(staging, wanted.key, wait=PATIENCE, stop=house.stop):
+        house.say(f"fetching {file.name}")
+        yield transfer(house.web, wanted, staging, report=house.report, stop=house.stop, options=options)
+        forget(staging, wanted.key)
+
+
+def wanted_of(file: RemoteFile) -> Wanted:
+    """What to ask the transfer engine for."""
+    return Wanted(
         url=file.url,
         fallbacks=file.fallbacks,
         size=file.size,
@@ -26,12 +49,6 @@ def fetch(house: House, staging: Path, release: Release, file: RemoteFile) -> Fe
         name=file.name,
         kind_is_model=file.role not in _TEXTS and file.format not in (Format.YAML, Format.OTHER),
     )
-    options = TransferOptions(
-        connections=house.settings.connections,
-        slow_time=house.settings.timeout,
-        resolve_error=lambda answer: refused(house, release, answer),
-    )
-    return transfer(house.web, wanted, staging, report=house.report, stop=house.stop, options=options)
 
 
 def refused(house: House, release: Release, answer: Answer) -> KeepError:

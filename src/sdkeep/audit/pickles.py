@@ -131,7 +131,7 @@ class Court:
             return dangerous("dangerous-name", danger.why, target, danger.advisories)
         if "." in target.name:
             why = "a dotted name walks through a module to something that the module does not offer"
-            return dangerous("dotted-name", why, target)
+            return dangerous("dotted-name", why, target, ("GHSA-5j3x-jp52-966f",))
         return suspicious("unknown-name", "no tensor needs this name", target)
 
     def _call(self, event: Event) -> Iterator[Ruling]:

@@ -20,7 +20,7 @@ from sdkeep.ground.digest import Digest
 from sdkeep.ground.licence import Licence
 from sdkeep.ground.lineage import Edge
 from sdkeep.ground.model import Release
-from sdkeep.ground.record import Artifact, Blob, Intent, IntentState, Location, Trashed, Ui
+from sdkeep.ground.record import Artifact, Blob, Intent, IntentState, Location, Sidecar, Trashed, Ui
 from sdkeep.ground.verdict import Verdict
 
 
@@ -197,6 +197,31 @@ class Book:
         """Forget a path; whether it was known."""
         with self._connections.writing() as tx:
             return places.drop_location(tx, path)
+
+    def put_sidecar(self, sidecar: Sidecar) -> None:
+        """Record a file that we wrote beside a placed artifact."""
+        with self._connections.writing() as tx:
+            places.put_sidecar(tx, artifacts.id_of(tx, sidecar.sha256), sidecar)
+
+    def sidecars_of(self, sha256: str) -> tuple[Sidecar, ...]:
+        """The files that we wrote beside placements of these bytes."""
+        with self._connections.reading() as tx:
+            return places.sidecars_of(tx, sha256)
+
+    def sidecar_at(self, path: str) -> Sidecar | None:
+        """The file that we wrote at exactly this path."""
+        with self._connections.reading() as tx:
+            return places.sidecar_at(tx, path)
+
+    def drop_sidecar(self, path: str) -> bool:
+        """Forget a sidecar; whether it was known."""
+        with self._connections.writing() as tx:
+            return places.drop_sidecar(tx, path)
+
+    def blob_roots(self) -> tuple[str, ...]:
+        """The store roots that hold something."""
+        with self._connections.reading() as tx:
+            return places.blob_roots(tx)
 
     def put_blob(self, sha256: str, root: str, size: int) -> None:
         """Record that a store root holds these bytes."""

@@ -8,11 +8,15 @@ from sqlalchemy import Connection, Row
 
 from sdkeep.catalogue.connection import changed, query
 from sdkeep.ground.errors import UnknownUi
-from sdkeep.ground.record import Blob, Location, Method, Trashed, Ui
+from sdkeep.ground.record import Blob, Location, Method, Sidecar, Trashed, Ui
 
 _LOCATION = """
 SELECT l.*, a.sha256, coalesce(ui.name, '') AS ui
 FROM location l JOIN artifact a ON a.id = l.artifact_id LEFT JOIN ui ON ui.id = l.ui_id
+"""
+_SIDECAR = """
+SELECT s.path, a.sha256, s.content, coalesce(ui.name, '') AS ui
+FROM sidecar s JOIN artifact a ON a.id = s.artifact_id LEFT JOIN ui ON ui.id = s.ui_id
 """
 _BLOB = "SELECT b.*, a.sha256 FROM blob b JOIN artifact a ON a.id = b.artifact_id"
 _USED = "SELECT 1 FROM location l WHERE l.artifact_id = b.artifact_id"
@@ -61,6 +65,39 @@ def all_locations(connection: Connection) -> tuple[Location, ...]:
 def drop_location(connection: Connection, path: str) -> bool:
     """Forget a path; whether it was known."""
     return changed(connection, "DELETE FROM location WHERE path = :path", path=path) > 0
+
+
+def put_sidecar(connection: Connection, artifact_id: int, sidecar: Sidecar) -> None:
+    """Record a file that we wrote beside a placed artifact, replacing what was recorded for that path."""
+    from sdkeep.catalogue import tables
+
+    tables.Sidecar(
+        path=sidecar.path,
+        artifact_id=artifact_id,
+        ui_id=_ui_id(connection, sidecar.ui) if sidecar.ui else None,
+        content=sidecar.content,
+    ).save(connection, "path")
+
+
+def sidecars_of(connection: Connection, sha256: str) -> tuple[Sidecar, ...]:
+    """The files that we wrote beside placements of these bytes."""
+    return tuple(map(_sidecar, query(connection, f"{_SIDECAR} WHERE a.sha256 = :sha256 ORDER BY s.id", sha256=sha256)))
+
+
+def sidecar_at(connection: Connection, path: str) -> Sidecar | None:
+    """What is recorded for exactly this path."""
+    rows = query(connection, f"{_SIDECAR} WHERE s.path = :path", path=path)
+    return _sidecar(rows[0]) if rows else None
+
+
+def drop_sidecar(connection: Connection, path: str) -> bool:
+    """Forget a sidecar; whether it was known."""
+    return changed(connection, "DELETE FROM sidecar WHERE path = :path", path=path) > 0
+
+
+def blob_roots(connection: Connection) -> tuple[str, ...]:
+    """Every store root that holds something, in the order of their first blobs."""
+    return tuple(row.root for row in query(connection, "SELECT root FROM blob GROUP BY root ORDER BY min(id)"))
 
 
 def put_blob(connection: Connection, artifact_id: int, blob: Blob) -> None:
@@ -145,6 +182,10 @@ def _ui_id(connection: Connection, name: str) -> int:
     if not rows:
         raise UnknownUi(f"no WebUI is registered as `{name}`", next="`sdkeep ui ls` shows the registered ones")
     return int(rows[0].id)
+
+
+def _sidecar(row: Row[Any]) -> Sidecar:
+    return Sidecar(row.path, row.sha256, row.content, row.ui)
 
 
 def _location(row: Row[Any]) -> Location:

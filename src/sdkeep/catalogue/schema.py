@@ -69,7 +69,10 @@ def migrate(path: Path, backups: Path, clock: Clock, scripts: Scripts) -> Upgrad
     try:
         with translated(path, backups):
             _use_wal(connections.bare())
-            connections.bare().execute("PRAGMA foreign_keys=OFF")  # before BEGIN: inside a transaction it is ignored
+            # Both before BEGIN: inside a transaction the first is ignored. A table that a script rebuilds is dropped
+            # and renamed, which must neither delete what belongs to its rows nor trip over the views on it.
+            connections.bare().execute("PRAGMA foreign_keys=OFF")
+            connections.bare().execute("PRAGMA legacy_alter_table=ON")
         with connections.writing() as connection:
             before = _revision(connection, path, backups, scripts.head)
             if before == scripts.head:  # somebody else did it while we waited

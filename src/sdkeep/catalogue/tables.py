@@ -165,6 +165,17 @@ class Location(Table, table=True):
     size: int = _number()
 
 
+class Sidecar(Table, table=True):
+    """A small file that we wrote beside a placed artifact; `content` is its own SHA-256 as we wrote it."""
+
+    __tablename__ = "sidecar"
+    id: int | None = _key()
+    path: str = Field(sa_type=Text, unique=True)
+    artifact_id: int = _of("artifact")
+    ui_id: int | None = _maybe_of("ui", index=False)
+    content: str = _text()
+
+
 class Model(Table, table=True):
     """A model page of a hub."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from sdkeep.ground.errors import CatalogueBroken, CatalogueError, CatalogueLocked, DiskFull, KeepError, NotWritable
+from sdkeep.ground.errors import CatalogueBroken, CatalogueError, CatalogueLocked, KeepError, NotWritable
 
 _PRIMARY = 0xFF  # an extended result code carries its primary code in the low byte
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -60,5 +60,5 @@ def _ours(path: Path, backups: Path, error: BaseException | None) -> KeepError:
     if primary in _REFUSED:
         return NotWritable(f"the catalogue `{path}` cannot be opened for writing", why, f"`ls -ld '{path.parent}'`")
     if primary == sqlite3.SQLITE_FULL:
-        return DiskFull(f"no room for the catalogue `{path}`", needed=1, free=0)
+        return CatalogueError(f"there is no room for the catalogue `{path}`", why, "`sdkeep gc` frees unused files")
     return CatalogueError(f"the catalogue `{path}` refused", why, "`sdkeep doctor` looks for what is wrong")

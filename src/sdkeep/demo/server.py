@@ -38,7 +38,8 @@ __all__ = [
     "text_response",
 ]
 
-_BLOCK = 16 * 1024
+_BLOCK = 256 * 1024
+_PACED = 16 * 1024
 
 
 class SampleServer:
@@ -211,8 +212,8 @@ class _Connection(BaseHTTPRequestHandler):
             if delivery.pace and self.server.owner.wait(delivery.pace):
                 break
             block = self._block(response, delivery, hit.sent, stop)
+            hit.sent += len(block)  # before: who has read it may look
             self.wfile.write(block)
-            hit.sent += len(block)
         if hit.sent < size:
             self.close_connection = True
             if hit.sent == delivery.stall_at:
@@ -222,7 +223,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     @staticmethod
     def _block(response: Response, delivery: Delivery, sent: int, stop: int) -> bytes:
-        end = min(stop, sent + _BLOCK)
+        end = min(stop, sent + (_PACED if delivery.pace else _BLOCK))
         if delivery.stall_at is not None and sent < delivery.stall_at:
             end = min(end, delivery.stall_at)
         block = bytearray(response.read(sent, end - sent))

@@ -6,7 +6,7 @@ source that cannot be read raises, and `Stopped`.
 
 from __future__ import annotations
 
-from sdkeep.formats import gguf, legacy, torchzip
+from sdkeep.formats import gguf, legacy, numpyfile, torchzip
 from sdkeep.formats.contents import Container, Contents
 from sdkeep.formats.draft import MOST_STACKED, Draft, is_binary_pickle, pickle_at
 from sdkeep.formats.extract import extract
@@ -51,6 +51,8 @@ def _examine(draft: Draft, container: Container) -> Container:
         return examine_tar(draft)
     elif container is Container.GGUF:
         gguf.examine(draft)
+    elif container is Container.NUMPY:
+        numpyfile.examine(draft)
     return container
 
 

@@ -90,8 +90,8 @@ def _is_text_pickle(front: bytes) -> bool:
     if front[:1] not in b"(]}cilIFLSVPNKMJGTUX)q\x80":
         return False
     reading = read_pickle(front)
-    if reading.complete and reading.opcodes > 1:
-        return reading.opcodes > 2 or len(front) < 16
+    if reading.complete and reading.opcodes > 1:  # "N. Surname" is prose, two opcodes long
+        return reading.opcodes > 2 or front[:1] in b"ILFSV" or len(front) < 16
     imports = [event.target for event in reading.events if event.kind is EventKind.IMPORT]
     return any(
         isinstance(target, GlobalNode) and _DOTTED.fullmatch(target.module) and _DOTTED.fullmatch(target.name)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sdkeep.formats.contents import Container, Member, PickleMember, Span
 from sdkeep.formats.draft import MOST_PICKLE, MOST_STACKED, Draft, is_binary_pickle
 from sdkeep.formats.extract import extract
+from sdkeep.formats.numpyfile import pickle_offset
 from sdkeep.formats.pickled.machine import read_pickle
 from sdkeep.formats.pickled.values import Reading
 from sdkeep.formats.tensors import Record
@@ -21,6 +22,7 @@ from sdkeep.formats.zipdir import DEFLATED, STORED, Directory, Entry, Located, l
 _SMALL = {b"version", b"byteorder", b".format_version", b".storage_alignment", b".data/serialization_id"}
 _MOST_SMALL = 4096
 _MOST_LOOKED_INTO = 4096
+_FRONT = 4096
 
 
 @dataclass(slots=True)
@@ -121,14 +123,13 @@ def _read_pickles(archive: Archive) -> dict[int, Reading]:
         archive.draft.check()
         if entry.header in found:
             continue
-        named = _is_named_pickle(entry)
-        if not named:
+        begin: int | None = 0
+        if not _is_named_pickle(entry):
             looked += 1
-            if looked > _MOST_LOOKED_INTO or _is_payload(archive, entry) or not _looks_pickled(archive, entry):
-                continue
-        piece = archive.read(entry, MOST_PICKLE)
+            begin = None if looked > _MOST_LOOKED_INTO or _is_payload(archive, entry) else _pickle_in(archive, entry)
+        piece = archive.read(entry, MOST_PICKLE) if begin is not None else None
         if piece is not None:
-            found[entry.header] = _stacked(archive.draft, piece[0], piece[1], entry)
+            found[entry.header] = _stacked(archive.draft, piece[0][begin:], piece[1] + (begin or 0), entry)
     return found
 
 
@@ -143,24 +144,20 @@ def _is_payload(archive: Archive, entry: Entry) -> bool:
     return inner in _SMALL or (inner.startswith(b"data/") and inner[5:].isdigit())
 
 
-def _looks_pickled(archive: Archive, entry: Entry) -> bool:
-    """Whether a member of another name begins as a pickle does. Remote files are spared the question."""
-    if not archive.draft.thorough or entry.size < 2:
-        return False
-    found = archive.locate(entry)
-    if found.start is None:
-        return False
-    if entry.method == STORED:
-        return is_binary_pickle(archive.draft.source.read_at(found.start, 2))
-    if entry.method == DEFLATED and entry.size <= MOST_PICKLE:
-        return is_binary_pickle(_front(archive, entry, found.start))
-    return False
+def _pickle_in(archive: Archive, entry: Entry) -> int | None:
+    """Where a pickle begins in a member of another name, by its first bytes; remote files are spared the question."""
+    start = archive.locate(entry).start if archive.draft.thorough and entry.size > 1 else None
+    if start is None:
+        return None
+    front = _front(archive, entry, start)
+    return 0 if is_binary_pickle(front) else pickle_offset(front)
 
 
 def _front(archive: Archive, entry: Entry, start: int) -> bytes:
-    """The first bytes of a compressed member."""
+    """The first bytes of a member, unpacked."""
+    raw = archive.draft.source.read_at(start, min(entry.stored, _FRONT))
     try:
-        return zlib.decompressobj(-15).decompress(archive.draft.source.read_at(start, min(entry.stored, 4096)), 16)
+        return zlib.decompressobj(-15).decompress(raw, _FRONT) if entry.method == DEFLATED else raw
     except zlib.error:
         return b""
 

@@ -1,8 +1,8 @@
 """A zip's directory, read from scratch because the usual readers disagree and attacks live in the difference.
 
-torch's reader (miniz) takes the first of two members with one name, ignores case, trusts the central directory and
-never looks at checksums or local headers; Python's takes the last, minds case, and checks both. What the two would
-take differently is a flaw here. Layout: APPNOTE 6.3.10, https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT.
+torch's reader (miniz) ignores case, takes the one of several equal names that its search meets first, trusts the
+central directory and never looks at checksums or local headers; Python's minds case, takes the last, and checks both.
+What the two would take differently is a flaw here. Layout: APPNOTE 6.3.10, https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT.
 """
 
 from __future__ import annotations
@@ -67,10 +67,17 @@ class Directory:
     flaws: tuple[Flaw, ...] = ()
 
     def index(self) -> dict[bytes, list[Entry]]:
-        """Members by folded name, each list in the directory's order: torch takes its first one, Python its last."""
+        """Members by folded name; in each list torch's choice comes first and the rest in the directory's order."""
         found: dict[bytes, list[Entry]] = {}
         for entry in self.entries:
             found.setdefault(entry.folded, []).append(entry)
+        doubled = [name for name, entries in found.items() if len(entries) > 1]
+        names = [entry.folded for entry in self.entries] if doubled else []
+        order = _torch_order(names)
+        for name in doubled:
+            chosen = self.entries[_torch_choice(order, names, name)]
+            found[name].remove(chosen)
+            found[name].insert(0, chosen)
         return found
 
 
@@ -109,6 +116,38 @@ def read_directory(source: Source) -> Directory | None:
     flaws.extend(problems)
     flaws.extend(_name_flaws(entries))
     return Directory(tuple(entries), start, end.at, shift, tuple(flaws))
+
+
+def _torch_order(names: list[bytes]) -> list[int]:
+    """Places of `names` as miniz sorts them: its very heap sort, on which the order of equal names depends."""
+    order = list(range(len(names)))
+
+    def sift(root: int, end: int) -> None:
+        while (child := 2 * root + 1) < end:
+            if child + 1 < end and names[order[child]] < names[order[child + 1]]:
+                child += 1
+            if not names[order[root]] < names[order[child]]:
+                return
+            order[root], order[child] = order[child], order[root]
+            root = child
+
+    for start in range((len(order) - 2) // 2, -1, -1):
+        sift(start, len(order))
+    for end in range(len(order) - 1, 0, -1):
+        order[end], order[0] = order[0], order[end]
+        sift(0, end)
+    return order
+
+
+def _torch_choice(order: list[int], names: list[bytes], name: bytes) -> int:
+    """The place that miniz's binary search for `name`, which is among `names`, comes to."""
+    low, high = 0, len(order) - 1
+    while True:
+        middle = low + (high - low) // 2
+        found = names[order[middle]]
+        if found == name:
+            return order[middle]
+        low, high = (middle + 1, high) if found < name else (low, middle - 1)
 
 
 def _starts_with_entry(source: Source, at: int) -> bool:
@@ -237,7 +276,7 @@ def _name_flaws(entries: list[Entry]) -> Iterator[Flaw]:
     folded: dict[bytes, Entry] = {}
     for entry in entries:
         if entry.name in exact:
-            yield Flaw("duplicate-member", f"`{entry.name}` is there twice; torch takes the first, Python the last",
+            yield Flaw("duplicate-member", f"`{entry.name}` is there twice; torch and Python take different ones",
                        entry.header, entry.name)  # fmt: skip
         elif entry.folded in folded:
             other = folded[entry.folded].name

@@ -198,8 +198,8 @@ def _write_at(fd: int, offset: int, data: bytes, lock: threading.Lock) -> None:
 
 def _read_at(fd: int, offset: int, length: int, lock: threading.Lock) -> bytes:
     if hasattr(os, "pread"):
-        return os.pread(fd, length, offset)
+        data: bytes = os.pread(fd, length, offset)
+        return data
     with lock:
         os.lseek(fd, offset, os.SEEK_SET)
-        data: bytes = os.read(fd, length)
-        return data
+        return os.read(fd, length)

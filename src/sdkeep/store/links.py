@@ -6,9 +6,11 @@ Files are linked, never folders. Nothing that exists is ever written over.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from sdkeep.store.trash import Trash
 from sdkeep.store.trouble import as_store_error, told
 
 SameBytes = Callable[[Path], bool]
+
+_DRAFT = re.compile(r"\.sdkeep-(?:[a-z]+-)?\d+-\d+\.tmp")
 
 
 class Outcome(StrEnum):
@@ -144,6 +148,13 @@ def make_plain(location: Location, blob: Path, same_bytes: SameBytes) -> Path:
                 draft.unlink(missing_ok=True)
             platform.fsync_folder(path.parent)
     return path
+
+
+def leftovers(folder: Path, before: datetime) -> tuple[Path, ...]:
+    """Drafts in `folder` that a killed command never finished, last touched before `before`; ours by their name."""
+    with told(f"cannot read `{folder}`"):
+        drafts = [path for path in sorted(folder.glob(".sdkeep-*.tmp")) if _DRAFT.fullmatch(path.name)]
+        return tuple(path for path in drafts if path.lstat().st_mtime < before.timestamp())
 
 
 def _doubt(location: Location, path: Path, blob: Path, same_bytes: SameBytes) -> str:

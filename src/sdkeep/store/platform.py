@@ -55,6 +55,19 @@ def long(path: Path) -> Path:
     return Path("\\\\?\\UNC" + text[1:] if text.startswith("\\\\") else "\\\\?\\" + text)
 
 
+def long_paths_enabled() -> bool:
+    """Whether programs in general may use paths of more than 260 characters; only Windows can say no."""
+    if sys.platform == "win32":
+        import winreg
+
+        try:
+            with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+                return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+        except OSError:
+            return False
+    return True
+
+
 def standing(path: Path) -> Path:
     """The nearest ancestor of `path`, itself included, that exists."""
     for candidate in (path, *path.absolute().parents):

@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
         convert,
         db,
         doctor,
+        gc,
         get,
         ls,
         place,
@@ -25,5 +26,5 @@ def register(app: typer.Typer) -> None:
         verify,
     )
 
-    for module in (search, get, show, ls, add, scan, convert, verify, place, rm, doctor, ui, auth, config, db):
+    for module in (search, get, show, ls, add, scan, convert, verify, place, rm, gc, doctor, ui, auth, config, db):
         module.register(app)

@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         dry_run: DryRun = False,
     ) -> Reply:
-        """Take in files from this machine: scanned, converted where pickled, catalogued. The originals stay untouched."""
+        """Take in files from this machine: scanned, converted where pickled, catalogued. Originals stay untouched."""
         from sdkeep.actions.add import AddRequest, expanded
         from sdkeep.actions.add import add as act
         from sdkeep.actions.batch import Batch, Failure

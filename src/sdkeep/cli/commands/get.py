@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sdkeep.cli.commands.place import show_placed
-from sdkeep.cli.commands.shared import InUi, KindName, Refs, family_text, kind_called, size_text
+from sdkeep.cli.commands.shared import InUi, KindName, Refs, family_text, kind_called, size_text, word
 from sdkeep.cli.frame import DryRun, Face, Reply, reply_to, verb
 from sdkeep.cli.output import Out
-from sdkeep.ground.errors import UsageError
-from sdkeep.ground.kinds import Extent, Format, Precision, Vocabulary
+from sdkeep.ground.kinds import Extent, Format, Precision
 
 if TYPE_CHECKING:
     from sdkeep.actions.get import FileAnswer, Got
@@ -66,9 +65,9 @@ def register(app: typer.Typer) -> None:
         chosen = house.settings
         wish = Wish(
             base,
-            _word(Format, file_format or chosen.format, "format"),
-            _word(Precision, precision or chosen.precision, "precision"),
-            _word(Extent, size or chosen.size, "size"),
+            word(Format, file_format or house.preferred("format"), "format"),
+            word(Precision, precision or house.preferred("precision"), "precision"),
+            word(Extent, size or house.preferred("size"), "size"),
             file,
             every,
         )
@@ -84,14 +83,6 @@ def register(app: typer.Typer) -> None:
         names = [file.name for got in batch.done for file in got.files]
         reply.hints = [f"`sdkeep show {names[0]}` tells all about it"] if names else []
         return reply
-
-
-def _word(vocabulary: type[Vocabulary], text: str, what: str) -> Vocabulary | None:
-    found = vocabulary.of(text) if text else None
-    if found is not None and found.value == "unknown":
-        known = ", ".join(member.value for member in vocabulary if member.value != "unknown")
-        raise UsageError(f"`{text}` is no {what}", f"known are {known}", "`sdkeep get --help`")
-    return found
 
 
 def _show(out: Out, done: list[Got], verbose: bool) -> None:
@@ -132,4 +123,4 @@ def _show_file(out: Out, file: FileAnswer) -> None:
         out.debug(f"  {claim.scanner} says: {claim.result} {claim.message}".rstrip())
     if file.converted_from:
         out.line(f"  converted {file.tensors} tensors to safetensors; the pickle is in the trash or kept as asked")
-    show_placed(out, [one for one in file.placed]) if out.mode != "quiet" else None
+    show_placed(out, list(file.placed), margin="  ")

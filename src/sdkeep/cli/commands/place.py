@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sdkeep.cli.commands.shared import InUi
-from sdkeep.cli.frame import DryRun, Face, Reply, Yes, reply_to, verb
+from sdkeep.cli.frame import DryRun, Face, Reply, reply_to, verb
 from sdkeep.cli.output import Out
 from sdkeep.ground.errors import UnknownUi
 
@@ -31,7 +31,6 @@ def register(app: typer.Typer) -> None:
         ] = None,
         allow_unsafe: Annotated[bool, typer.Option("--allow-unsafe", help="Place a file with a bad verdict.")] = False,
         dry_run: DryRun = False,
-        yes: Yes = False,
     ) -> Reply:
         """Put files into the folders where registered WebUIs look for their kind."""
         from sdkeep.actions.batch import each
@@ -50,7 +49,7 @@ def register(app: typer.Typer) -> None:
         return reply
 
     @verb(app, "unplace", examples=("sdkeep unplace my-lora", "sdkeep unplace my-lora --in forge --dry-run"))
-    def unplace(face: Face, names: Names, ui: InUi = None, dry_run: DryRun = False, yes: Yes = False) -> Reply:
+    def unplace(face: Face, names: Names, ui: InUi = None, dry_run: DryRun = False) -> Reply:
         """Take files out of WebUIs; the store keeps them. Only what sdkeep put there goes."""
         from sdkeep.actions.batch import each
         from sdkeep.actions.removing import unplace as act
@@ -64,16 +63,17 @@ def register(app: typer.Typer) -> None:
         return reply
 
 
-def show_placed(out: Out, placed: list[Placed], dry_run: bool = False) -> None:
+def show_placed(out: Out, placed: list[Placed], dry_run: bool = False, margin: str = "") -> None:
     """Where files went, and what to paste."""
     for one in placed:
-        out.bare(one.path)
+        if not margin:
+            out.bare(one.path)
         word = "would be placed" if dry_run else "is there already" if one.already else "placed"
-        out.line(f"{word} in {one.ui} ({one.method}): {one.path}", "good")
+        out.line(f"{margin}{word} in {one.ui} ({one.method}): {one.path}", "good")
         for note in one.notes:
-            out.line(f"  {note}")
+            out.line(f"{margin}  {note}")
         if one.paste:
-            out.line(f"  paste: {one.paste}", "hint")
+            out.line(f"{margin}  paste: {one.paste}", "hint")
 
 
 def show_unplaced(out: Out, gone: list[Unplaced]) -> None:

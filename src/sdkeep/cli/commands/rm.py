@@ -1,8 +1,8 @@
-"""`sdkeep rm`, `restore` and `gc`: files leave through the trash, and come back from it."""
+"""`sdkeep rm` and `sdkeep restore`: files leave through the trash, and come back from it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,9 +12,12 @@ from sdkeep.cli.frame import DryRun, Face, Reply, Yes, reply_to, verb
 from sdkeep.cli.output import Out
 from sdkeep.ground.errors import NeedsAnswer
 
+if TYPE_CHECKING:
+    from sdkeep.ground.record import Trashed
+
 
 def register(app: typer.Typer) -> None:
-    """Put the three verbs on the application."""
+    """Put `rm` and `restore` on the application."""
 
     @verb(app, "rm", "remove", "delete", examples=("sdkeep rm my-lora", "sdkeep rm my-lora --dry-run"))
     def rm(face: Face, names: Names, dry_run: DryRun = False, yes: Yes = False) -> Reply:
@@ -29,8 +32,7 @@ def register(app: typer.Typer) -> None:
 
         def show(out: Out) -> None:
             for one in batch.done:
-                out.bare(one.name)
-                show_unplaced(out, list(one.unplaced)) if out.mode != "quiet" else None
+                show_unplaced(out, list(one.unplaced))
                 bytes_ = (
                     "would go to the trash" if dry_run else "is in the trash" if one.trash else "is not in the store"
                 )
@@ -56,52 +58,22 @@ def register(app: typer.Typer) -> None:
         house = face.house()
         if not entries:
             inside = trashed(house)
-
-            def show_all(out: Out) -> None:
-                for one in inside:
-                    out.bare(one.id)
-                rows = [(one.id, size_text(one.size), one.sha256[:12], one.reason, one.original) for one in inside]
-                out.table(("ID", "SIZE", "SHA256", "WHY", "FROM"), rows) if rows else out.note("the trash is empty")
-
-            return Reply(list(inside), show_all)
+            return Reply(list(inside), lambda out: _show_trash(out, inside))
         batch = each(entries, lambda entry: act(house, entry))
+        return reply_to(batch, lambda out: _show_restored(out, batch.done))
 
-        def show(out: Out) -> None:
-            for one in batch.done:
-                out.bare(one.id)
-                out.line(f"restored {one.original}", "good")
 
-        return reply_to(batch, show)
+def _show_trash(out: Out, inside: tuple[Trashed, ...]) -> None:
+    for one in inside:
+        out.bare(one.id)
+    rows = [(one.id, size_text(one.size), one.sha256[:12], one.reason, one.original) for one in inside]
+    if rows:
+        out.table(("ID", "SIZE", "SHA256", "WHY", "FROM"), rows)
+    else:
+        out.note("the trash is empty")
 
-    @verb(app, "gc", "prune", examples=("sdkeep gc --dry-run", "sdkeep gc --keep-days 0 --yes"))
-    def gc(
-        face: Face,
-        keep_days: Annotated[int, typer.Option("--keep-days", min=0, help="Let go of trash older than this.")] = 30,
-        dry_run: DryRun = False,
-        yes: Yes = False,
-    ) -> Reply:
-        """Put what nothing uses into the trash, and let go of old trash."""
-        from sdkeep.actions.removing import gc as act
 
-        house = face.house()
-        planned = act(house, keep_days=keep_days, dry_run=True)
-        going = sum(len(one.unused) + len(one.partials) + one.emptied for one in planned)
-        asked = going and not dry_run
-        if asked and not face.confirm(f"{going} files go; let them?", yes=yes):
-            raise NeedsAnswer("nothing was removed", "the answer was no")
-        done = act(house, keep_days=keep_days, dry_run=False) if asked else planned
-
-        def show(out: Out) -> None:
-            word = "would go" if dry_run else "went"
-            for one in done:
-                out.line(one.root, "head")
-                out.line(
-                    f"  {len(one.unused)} unused files and {len(one.partials)} old partial downloads {word} to the trash ({size_text(one.size)})"
-                )
-                out.line(f"  {one.emptied} files {word} from the trash for good ({size_text(one.emptied_size)})")
-                for kept in one.kept:
-                    out.line(f"  kept {kept}")
-            if not done:
-                out.note("there is no store yet")
-
-        return Reply(list(done), show)
+def _show_restored(out: Out, done: list[Trashed]) -> None:
+    for one in done:
+        out.bare(one.id)
+        out.line(f"restored {one.original}", "good")

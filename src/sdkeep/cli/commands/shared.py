@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -22,24 +21,28 @@ KindName = Annotated[str, typer.Option("--kind", metavar="KIND", help="checkpoin
 FamilyName = Annotated[str, typer.Option("--family", metavar="FAMILY", help="sd1, sd2, sdxl, ...")]
 
 
+V = TypeVar("V", bound=Vocabulary)
+
+
+def word(vocabulary: type[V], text: str, what: str) -> V | None:
+    """The member that a person typed; None for an empty word, `UsageError` with the known ones for another."""
+    if not text:
+        return None
+    found = vocabulary.of(text)
+    if found.value == "unknown" and text != "unknown":
+        known = ", ".join(member.value for member in vocabulary if member.value != "unknown")
+        raise UsageError(f"`{text}` is no {what}", f"known are {known}", f"`--{what} {next(iter(vocabulary)).value}`")
+    return found
+
+
 def kind_called(text: str) -> Kind | None:
     """The kind a person typed; None for an empty word, `UsageError` for an unknown one."""
-    found = Kind.of(text) if text else None
-    if found is Kind.UNKNOWN and text != "unknown":
-        raise UsageError(f"`{text}` is no kind", "known are " + ", ".join(_words(Kind)), "`--kind lora`")
-    return found
+    return word(Kind, text, "kind")
 
 
 def family_called(text: str) -> Family | None:
     """The family a person typed; None for an empty word, `UsageError` for an unknown one."""
-    found = Family.of(text) if text else None
-    if found is Family.UNKNOWN and text != "unknown":
-        raise UsageError(f"`{text}` is no family", "known are " + ", ".join(_words(Family)), "`--family sdxl`")
-    return found
-
-
-def _words(vocabulary: type[Vocabulary]) -> Iterable[str]:
-    return (member.value for member in vocabulary)
+    return word(Family, text, "family")
 
 
 def size_text(size: int | None) -> str:

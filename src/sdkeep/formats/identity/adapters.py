@@ -16,7 +16,7 @@ _UNET = re.compile(r"unet:(?:down|up|mid|input|output|middle)_block|unet:#?$")
 _SHOWN = ("down", "hada_w1_b", "lokr_w1", "diff", "glora_a1", "oft", "weight")
 _KOHYA = ("lora_unet_", "lora_te", "lycoris_", "oft_unet_", "lora_transformer_", "lora_prior_")
 _MODULE_TEST = re.compile(
-    r"(?P<no>!?)/(?P<regex>.+?)/(?:\s+(?P<of>in|out|top)\s*(?P<op>=|!=|>=|<=)\s*(?P<values>[\d,\s]+)|\s+(?P<spatial>spatial))?"
+    r"(?P<no>!?)/(?P<regex>.+?)/(?:\s+(?P<of>in|out|top)\s*(?P<op>=|!=|>=|<=)\s*(?P<values>[\d,\s]+)|\s+(?P<form>spatial|linear))?"
 )
 _ALTERNATIVE = re.compile(r"\s+or\s+(?=!?/)")
 
@@ -35,14 +35,15 @@ class Suffix:
 class Module:
     """The layers that share one folded name. Widths are those of the layer being changed, None when not told.
 
-    `name` reads `tower:module` with underscores; `key` is the first key met, `shape` its shape.
+    `form` is `spatial` for convolutions, `linear` for matrices, empty where factors are flattened. `name` reads
+    `tower:module` with underscores; `key` is the first key met, `shape` its shape.
     """
 
     name: str
     inputs: int | None
     outputs: int | None
     rank: int | None
-    spatial: bool
+    form: str
     kernel: bool
     count: int
     key: str
@@ -77,7 +78,9 @@ class Reader:
     """The suffix and prefix tables, compiled."""
 
     def __init__(self, suffixes: Sequence[Suffix], prefixes: Sequence[str], towers: str) -> None:
-        self._suffixes = tuple((suffix, re.compile(f"(?:{suffix.match})$")) for suffix in suffixes)
+        self._suffixes = tuple(
+            (hint, re.compile(f"(?:{suffix.match})$"), suffix) for suffix in suffixes for hint in suffix.hints
+        )
         self._prefixes = tuple(prefixes)
         self._towers = re.compile(towers)
 
@@ -121,8 +124,8 @@ class Reader:
 
     def _ending(self, key: str) -> tuple[Suffix | None, int]:
         """The suffix of a key and where it begins."""
-        for suffix, regex in self._suffixes:
-            if any(hint in key for hint in suffix.hints):
+        for hint, regex, suffix in self._suffixes:
+            if hint in key:
                 matched = regex.search(key)
                 if matched:
                     return suffix, matched.start()
@@ -150,12 +153,11 @@ class Reader:
     def _module(self, base: str, found: Mapping[str, str], count: int, index: Index) -> Module:
         shapes = {part: index.names[key] for part, key in found.items()}
         inputs, outputs, rank = _widths(shapes, found, index)
-        down = shapes.get("down") or shapes.get("hada_w1_b") or shapes.get("diff") or ()
+        down = shapes.get("down") or shapes.get("diff") or ()
         key = next((found[part] for part in _SHOWN if part in found), next(iter(found.values())))
         kernel = len(down) == 4 and max(down[2:]) > 1
-        return Module(
-            self._name(base), inputs, outputs, rank, len(down) >= 4, kernel, max(count, 1), key, index.names[key]
-        )
+        form = {2: "linear", 4: "spatial"}.get(len(down), "")
+        return Module(self._name(base), inputs, outputs, rank, form, kernel, max(count, 1), key, index.names[key])
 
 
 def _algorithm(found: Counter[str], modules: tuple[Module, ...]) -> str:
@@ -192,7 +194,8 @@ def _widths(
     if "glora_a1" in shapes:
         return _at(shapes["glora_a1"], 1), None, _at(shapes["glora_a1"], 0)
     if "oft" in shapes:
-        return None, None, _at(shapes["oft"], -1)
+        blocks = shapes["oft"][-3:-1]
+        return None, prod(blocks) if len(blocks) == 2 else None, _at(shapes["oft"], -1)
     if "weight" in shapes:
         return None, prod(shapes["weight"]) or None, None
     return None, None, None
@@ -217,7 +220,7 @@ def _at(shape: Shape, axis: int) -> int | None:
 
 
 def compile_modules(texts: Sequence[str]) -> tuple[ModuleTest, ...]:
-    """The conditions of an adapter rule, each `/regex/ of = number or ...`."""
+    """The conditions of an adapter rule, each `/regex/ of = number or /regex/ ...`."""
     return tuple(_either([_single(part) for part in _ALTERNATIVE.split(text)]) for text in texts)
 
 
@@ -248,11 +251,11 @@ def _single(text: str) -> ModuleTest:
         return _top(matched["regex"], Test.of(matched["op"], matched["values"]))
     regex = re.compile(matched["regex"])
     test = Test.of(matched["op"], matched["values"]) if matched["of"] else None
-    inputs, spatial, negated = matched["of"] == "in", bool(matched["spatial"]), bool(matched["no"])
+    inputs, form, negated = matched["of"] == "in", matched["form"], bool(matched["no"])
 
     def condition(delta: Delta) -> str | None:
         for module in delta.modules:
-            if not regex.search(module.name) or (spatial and not module.spatial):
+            if not regex.search(module.name) or (form and form != module.form):
                 continue
             if test is None or test.holds(module.inputs if inputs else module.outputs):
                 return None if negated else said(module.key, module.shape)
@@ -265,12 +268,14 @@ def _top(regex: str, test: Test) -> ModuleTest:
     there, word = re.compile(regex), re.search(r"[a-z_]+$", regex)
     if not word:
         raise ValueError(f"/{regex}/ ends in no word that a number could follow")
-    numbered = re.compile(rf"(?<!single_)(?<!joint_)(?<!temporal_){word[0].strip('_')}[._](\d{{1,4}})(?!\d)")
+    name = word[0].strip("_")
+    others = "".join(f"(?<!{kind}_{name})" for kind in ("single", "joint", "temporal"))
+    numbered = re.compile(rf"{name}{others}[._](\d{{1,4}})(?!\d)")
 
     def condition(delta: Delta) -> str | None:
         if not any(there.search(module.name) for module in delta.modules):
             return None
         best = max((int(number) for number in numbered.findall(delta.text())), default=-1)
-        return f"{word[0].strip('_')}.{best}" if test.holds(best) else None
+        return f"{name}.{best}" if test.holds(best) else None
 
     return condition

@@ -43,12 +43,15 @@ class Index:
     """The keys and shapes of one file. `names` maps a key to its shape, `patterns` a folded key to its first key."""
 
     def __init__(self, tensors: Sequence[Tensor], wrappers: tuple[str, ...] = ()) -> None:
-        self.names: dict[str, Shape] = {tensor.name: tensor.shape for tensor in tensors}
-        if any(name.startswith(wrappers) for name in self.names):
-            self.names = {_unwrapped(name, wrappers): shape for name, shape in self.names.items()}
-        self.keys = list(self.names)
-        self.folded = folded = fold_all(self.keys)
-        self.patterns: dict[str, str] = dict(zip(reversed(folded), reversed(self.keys), strict=True))
+        self._list({tensor.name: tensor.shape for tensor in tensors})
+        if any(pattern.startswith(wrappers) for pattern in self.patterns):
+            self._list({_unwrapped(name, wrappers): shape for name, shape in self.names.items()})
+
+    def _list(self, names: dict[str, Shape]) -> None:
+        self.names = names
+        self.keys = list(names)
+        self.folded = fold_all(self.keys)
+        self.patterns = dict(zip(reversed(self.folded), reversed(self.keys), strict=True))
 
     def __len__(self) -> int:
         return len(self.keys)

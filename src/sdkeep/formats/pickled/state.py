@@ -80,7 +80,7 @@ class State:
             self.problems.append(Problem(rule, why, self.at))
 
     def tear(self, why: str) -> None:
-        """Record a broken frame, and how much had happened before the first."""
+        """Record a broken frame, and how much had happened before the opcode that broke the first."""
         if self.torn is None:
-            self.torn = len(self.events)
+            self.torn = sum(event.offset < self.at for event in self.events)
         self.problem("frame-mismatch", why)

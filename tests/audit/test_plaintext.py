@@ -1,0 +1,72 @@
+"""Configurations beside checkpoints: the classes they make a WebUI instantiate."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdkeep.audit.judge import judge
+from sdkeep.formats.contents import Container, Contents
+from sdkeep.ground.verdict import Outcome
+
+LDM = """model:
+  base_learning_rate: 1.0e-04
+  target: ldm.models.diffusion.ddpm.LatentDiffusion
+  params:
+    scheduler_config: # 10000 warmup steps
+      target: ldm.lr_scheduler.LambdaLinearScheduler
+    first_stage_config:
+      target: "ldm.models.autoencoder.AutoencoderKL"   # the VAE
+      params:
+        lossconfig:
+          target: torch.nn.Identity
+    cond_stage_config: {target: cldm.cldm.ControlLDM, params: {}}
+    control_stage_config:
+      - target: modules.xlmr.BertSeriesModelWithTransformation
+    on_target: yes
+"""
+
+
+def outcome(text: str, container: Container = Container.YAML) -> Outcome:
+    return judge(Contents(container, len(text)), text=text).outcome
+
+
+def test_the_configuration_of_stable_diffusion_is_clean() -> None:
+    assert outcome(LDM) is Outcome.CLEAN
+    assert outcome(LDM.replace("\n", "\r\n")) is Outcome.CLEAN
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "target: os.system", "target: 'subprocess.Popen'", "{target: os.system}", "target: modules.launch_utils.run",
+        "target: ldm.util.instantiate_from_config", "target: ldm.os.system", "target: &a os.system", "target: *a",
+        "target: >-\n    os.system", "target:\n    os.system", '"target": os.system', "? target\n: os.system",
+        '"t\\x61rget": os.system', "- target: acme.Net", "_target_: os.system", "target: !!str os.system", "target:",
+        "target: ldm.models.X os.system", "target: [os.system]",
+    ],
+)  # fmt: skip
+def test_any_other_target_is_suspicious(line: str) -> None:
+    assert outcome("model:\n  " + line + "\n") is Outcome.SUSPICIOUS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: !!python/object/apply:os.system ['id']", "a: !<tag:yaml.org,2002:python/object/new:os.system> x",
+        "%TAG !p! tag:yaml.org,2002:python/\n---\na: !p!object/apply:os.system []", "a: !! python/name:os.system",
+    ],
+)  # fmt: skip
+def test_python_tags_are_dangerous(text: str) -> None:
+    assert outcome(text) is Outcome.DANGEROUS
+    assert outcome(text, Container.TEXT) is Outcome.DANGEROUS
+
+
+@pytest.mark.parametrize("text", ["red\ngreen\n__colors__\n", "on target: hit\n", "# a comment\n", ""])
+def test_wildcards_and_notes_are_clean(text: str) -> None:
+    assert outcome(text, Container.TEXT) in (Outcome.CLEAN, Outcome.SUSPICIOUS if "target:" in text else Outcome.CLEAN)
+
+
+def test_many_targets_do_not_flood_the_report() -> None:
+    verdict = judge(Contents(Container.YAML, 0), text="target: os.system\n" * 10_000)
+    assert len(verdict.findings) == 50
+    assert verdict.findings[0].file_offset == 0

@@ -1,0 +1,158 @@
+"""From bytes to verdict: real torch output, real files, and the proof that nothing in a file is ever run."""
+
+from __future__ import annotations
+
+import collections
+import io
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from sdkeep.audit.report import as_lines
+from sdkeep.audit.scan import scan
+from sdkeep.formats.source import BytesSource, FileSource
+from sdkeep.ground.events import Stop, Stopped
+from sdkeep.ground.verdict import Basis, Outcome, Verdict
+from tests.makers.pickles import calling
+
+HOLDING_CODE = {
+    "lightning_1.8_omegaconf_partial.ckpt",
+    "lightning_2.4_function_global.ckpt",
+    "torchscript_silero_vad.jit",
+}
+
+
+@pytest.mark.corpus
+def test_no_real_file_is_suspicious_unless_it_holds_code(corpus: Path) -> None:
+    for path in sorted((corpus / "models").iterdir()):
+        if path.is_dir():
+            continue
+        with FileSource(path) as source:
+            verdict = scan(source)
+        assert (verdict.outcome.rank >= 3) == (path.name in HOLDING_CODE), "\n".join(as_lines(verdict, path.name))
+        if path.suffix == ".safetensors":
+            assert verdict.outcome is Outcome.CLEAN
+        if path.name.startswith("damaged_"):
+            assert verdict.outcome is Outcome.MALFORMED
+
+
+def of(data: bytes, basis: Basis = Basis.WHOLE) -> Verdict:
+    return scan(BytesSource(data), basis=basis)
+
+
+def test_a_bare_call_is_dangerous_and_plain_words_are_clean() -> None:
+    assert of(calling("os:system", "id")).outcome is Outcome.DANGEROUS
+    assert of(b"a red house\na green house\n").outcome is Outcome.CLEAN
+
+
+def test_a_configuration_is_read_and_judged() -> None:
+    assert of(b"model:\n  target: ldm.models.diffusion.ddpm.LatentDiffusion\n").outcome is Outcome.CLEAN
+    assert of(b"model:\n  target: os.system\n").outcome is Outcome.SUSPICIOUS
+
+
+def test_a_configuration_too_long_to_read_is_not_cleared() -> None:
+    assert of(b"a: b\n" * 1_000_000).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_verdict_from_ranges_clears_nothing() -> None:
+    verdict = of(b"a red house\na green house\n", Basis.RANGES)
+    assert verdict.outcome is Outcome.CLEAN and not verdict.placeable
+
+
+def test_a_stop_is_heeded() -> None:
+    stop = Stop()
+    stop.ask()
+    with pytest.raises(Stopped):
+        scan(BytesSource(calling("os:system", "id")), stop=stop)
+
+
+@pytest.fixture(scope="module")
+def torch_files() -> dict[str, bytes]:
+    """What torch itself writes: every storage type, wrapper and container that a model host sees."""
+    torch = pytest.importorskip("torch")
+    numpy = pytest.importorskip("numpy")
+    dtypes = [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.int32, torch.int16, torch.int8,
+              torch.uint8, torch.bool, torch.complex64, torch.float8_e4m3fn, torch.float8_e5m2, torch.uint16]  # fmt: skip
+    tensor = torch.arange(6, dtype=torch.float32).reshape(2, 3)
+    layer = torch.nn.Linear(2, 3)
+    objects: dict[str, object] = {
+        "dtypes": {str(dtype): torch.zeros(3).to(dtype) for dtype in dtypes},
+        "state-dict": layer.state_dict(),
+        "parameter": {"p": torch.nn.Parameter(tensor), "buffer": torch.nn.Buffer(tensor)},
+        "views": [tensor, tensor.t(), tensor[1:], tensor.expand(4, 2, 3)],
+        "bare": tensor,
+        "optimizer": torch.optim.AdamW(layer.parameters()).state_dict(),
+        "numpy": {"a": numpy.arange(4.0), "s": numpy.float64(1.5), "u": numpy.array(["x"]), "b": numpy.array([True])},
+        "misc": {
+            "size": tensor.shape,
+            "device": torch.device("cpu"),
+            "dtype": torch.float16,
+            "set": {1},
+            "bytes": b"x",
+        },
+        "sparse": {"s": torch.eye(3).to_sparse()},
+        "ordered": collections.OrderedDict(a=collections.OrderedDict(b=tensor)),
+        "empty": {},
+        "module": layer,
+    }
+    files: dict[str, bytes] = {}
+    for name, value in objects.items():
+        for form, options in {
+            "zip": {},
+            "zip4": {"pickle_protocol": 4},
+            "legacy": {"_use_new_zipfile_serialization": False},
+        }.items():
+            buffer = io.BytesIO()
+            torch.save(value, buffer, **options)
+            files[f"{name}/{form}"] = buffer.getvalue()
+    return files
+
+
+def test_what_torch_writes_is_clean_and_a_whole_module_is_suspicious(torch_files: dict[str, bytes]) -> None:
+    for name, data in torch_files.items():
+        verdict = of(data)
+        wanted = Outcome.SUSPICIOUS if name.startswith("module/") else Outcome.CLEAN
+        assert verdict.outcome is wanted, "\n".join(as_lines(verdict, name))
+
+
+PROBE = """
+    import sys
+    from sdkeep.audit.report import as_json, as_lines
+    from sdkeep.audit.scan import scan
+    from sdkeep.formats.source import BytesSource
+    from tests.makers.advisories import GADGETS, UNLISTED
+    from tests.makers.pickles import calling, frame_divergence
+
+    files = [calling(dotted, *given) for _, dotted, given in (*GADGETS, *UNLISTED)] + [frame_divergence()]
+    files += [calling("pickle:loads", data) for data in files[:5]]
+
+    def judge_all():
+        for data in files:
+            verdict = scan(BytesSource(data))
+            assert as_lines(verdict, "x") and as_json(verdict)
+            assert not verdict.placeable
+
+    judge_all()  # warm-up: what the scanner itself imports late
+    modules = set(sys.modules)
+    seen = []
+    forbidden = ("import", "exec", "compile", "open", "os.", "subprocess.", "socket.", "pickle.", "ctypes.", "shutil.", "code.", "marshal.")
+    sys.addaudithook(lambda event, args: seen.append(event) if event.startswith(forbidden) else None)
+    judge_all()
+    quiet = list(seen)
+    assert not quiet, quiet
+    assert set(sys.modules) == modules, set(sys.modules) - modules
+    for name in ("pickle", "torch", "numpy", "pty", "ctypes", "profile", "idlelib", "pydoc", "runpy", "imaplib"):
+        assert name not in sys.modules, name
+    print("quiet")
+"""
+
+
+def test_judging_malicious_files_imports_opens_and_runs_nothing() -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-S", "-c", textwrap.dedent(PROBE)]
+    environment = {"PYTHONPATH": f"{root / 'src'}:{root}", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment, timeout=60, check=False)
+    assert done.stdout.strip() == "quiet", done.stderr
