@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def run(*command: str | Path, cwd: Path, **more: str) -> str:
     print("$", *command, flush=True)
     keep = {k: v for k, v in os.environ.items() if not k.startswith(("SDKEEP_", "PYTHON", "VIRTUAL_ENV"))}
-    done = subprocess.run([*map(str, command)], cwd=cwd, env=keep | more, text=True, stdout=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        [*map(str, command)], cwd=cwd, env=keep | more, text=True, stdout=subprocess.PIPE, check=False
+    )
     print(done.stdout, end="", flush=True)
     if done.returncode:
         sys.exit(f"failed with status {done.returncode}")

@@ -94,6 +94,8 @@ TRICKS: dict[str, bytes] = {
     "payload-then-truncated": bytes(_system().string("id").tuple1().reduce().code),
     "cpython-154848-frame": frame_divergence(),
     "frame-straddled-by-benign": assemble().frame(3).binunicode("harmless").stop(),
+    "behind-a-persistent-id": assemble(2).mark().unicode("module").name("os", "system").tuple().binpersid()
+    .string("id").tuple1().reduce().stop(),
     "metadata-keyword-new": assemble(4).name("acme", "X").empty_tuple().empty_dict().newobj_ex().stop(),
 }  # fmt: skip
 

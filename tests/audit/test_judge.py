@@ -272,10 +272,11 @@ def test_judging_random_bytes_never_raises(data: bytes) -> None:
     assert verdict.outcome in Outcome
 
 
-PIECES = [b"cos\nsystem\n", b"cbuiltins\nset\n", b"ccollections\nOrderedDict\n", b"cnumpy\ndtype\n", b"(", b")", b"]", b"}",
-          b"t", b"R", b"\x81", b"\x92", b"b", b"s", b"a", b"u", b"e", b"\x90", b"q\x00", b"h\x00", b"N", b"K\x01", b"X\x01\x00\x00\x00a",
-          b"Q", b"\x85", b"\x86", b"\x87", b"0", b"2", b"o", b"l", b"d", b"\x93", b"ccopyreg\n_reconstructor\n",
-          b"ctorch._utils\n_rebuild_tensor_v2\n", b"cnumpy.core.multiarray\n_reconstruct\n"]  # fmt: skip
+NAMES = ("os system", "builtins set", "collections OrderedDict", "numpy dtype", "copyreg _reconstructor",
+         "torch._utils _rebuild_tensor_v2", "numpy.core.multiarray _reconstruct")  # fmt: skip
+PIECES = [b"c%b\n%b\n" % tuple(name.encode().split()) for name in NAMES]
+PIECES += [bytes([code]) for code in b"()]}tR\x81\x92bsaue\x90NQ\x85\x86\x8702old\x93"]
+PIECES += [b"q\x00", b"h\x00", b"K\x01", b"X\x01\x00\x00\x00a"]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30))

@@ -42,7 +42,8 @@ def test_the_configuration_of_stable_diffusion_is_clean() -> None:
         "target: ldm.util.instantiate_from_config", "target: ldm.os.system", "target: &a os.system", "target: *a",
         "target: >-\n    os.system", "target:\n    os.system", '"target": os.system', "? target\n: os.system",
         '"t\\x61rget": os.system', "- target: acme.Net", "_target_: os.system", "target: !!str os.system", "target:",
-        "target: ldm.models.X os.system", "target: [os.system]",
+        "target: ldm.models.X os.system", "target: [os.system]", "&a target: os.system",
+        "!!str target: os.system", "a: {b: 1, target: os.system}",
     ],
 )  # fmt: skip
 def test_any_other_target_is_suspicious(line: str) -> None:
@@ -63,7 +64,7 @@ def test_python_tags_are_dangerous(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["red\ngreen\n__colors__\n", "on target: hit\n", "# a comment\n", ""])
 def test_wildcards_and_notes_are_clean(text: str) -> None:
-    assert outcome(text, Container.TEXT) in (Outcome.CLEAN, Outcome.SUSPICIOUS if "target:" in text else Outcome.CLEAN)
+    assert outcome(text, Container.TEXT) is Outcome.CLEAN
 
 
 def test_many_targets_do_not_flood_the_report() -> None:

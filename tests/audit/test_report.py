@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from sdkeep.audit.report import as_json, as_lines
+from sdkeep.audit.report import as_json, as_lines, summary
 from sdkeep.ground.verdict import Basis, Finding, Outcome, Severity, Verdict
 from tests.audit.conftest import judged
 from tests.makers.pickles import calling
@@ -46,3 +46,15 @@ def test_json_has_stable_keys_and_plain_values() -> None:
     assert list(findings[0]) == [
         "rule", "severity", "why", "member", "offset", "file_offset", "opcode", "callable", "arguments", "advisories",
     ]  # fmt: skip
+
+
+def test_a_summary_names_the_gravest_findings_in_one_line() -> None:
+    line = summary(judged(EVIL), 1)
+    assert line.startswith("os.system: starts programs") and "\n" not in line
+    assert summary(judged(b"}.")) == "nothing in it can run"
+
+
+def test_a_flaw_in_a_member_is_placed_in_the_file() -> None:
+    finding = Finding("crc-mismatch", Severity.SUSPICIOUS, "w", "a/data.pkl", None, 100)
+    lines = as_lines(Verdict(Outcome.SUSPICIOUS, "torch-zip", (finding,)), "f")
+    assert lines[-1] == "    at `a/data.pkl`, byte 100 of the file"

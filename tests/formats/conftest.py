@@ -1,34 +1,24 @@
-"""What the tests of this room share: looking at bytes, converting them, reading the result with the reference reader."""
+"""Converting bytes by way of real files, and reading the result with the reference reader."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
-from sdkeep.formats.contents import Contents
 from sdkeep.formats.convert import ConvertOptions, Written, plan, write_safetensors
 from sdkeep.formats.look import look
-from sdkeep.formats.source import BytesSource, FileSource
+from sdkeep.formats.source import FileSource
+from tests.makers.looking import Convert, Loaded
 
-Convert = Callable[..., Written]
-Loaded = Callable[..., dict[str, torch.Tensor]]
-
-
-def seen(data: bytes) -> Contents:
-    return look(BytesSource(data, "sample"))
-
-
-def rules(contents: Contents) -> set[str]:
-    return {flaw.rule for flaw in contents.flaws}
+if TYPE_CHECKING:
+    import torch
 
 
 @pytest.fixture
 def convert(tmp_path: Path) -> Convert:
-    """Convert bytes by way of a real file."""
+    """Convert bytes to the file `name`."""
 
     def run(data: bytes, options: ConvertOptions | None = None, name: str = "out.safetensors") -> Written:
         path = tmp_path / f"{name}.source"
@@ -42,10 +32,9 @@ def convert(tmp_path: Path) -> Convert:
 @pytest.fixture
 def loaded(convert: Convert) -> Loaded:
     """Convert bytes and read the result with the safetensors package."""
+    from safetensors.torch import load_file
 
-    def run(
-        data: bytes, options: ConvertOptions | None = None, name: str = "out.safetensors"
-    ) -> dict[str, torch.Tensor]:
+    def run(data: bytes, options: ConvertOptions | None = None, name: str = "out") -> dict[str, torch.Tensor]:
         return load_file(convert(data, options, name).path)
 
     return run

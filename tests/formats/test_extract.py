@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdkeep.formats.contents import Contents
-from tests.formats.conftest import Loaded, rules, seen
+from tests.makers.looking import Loaded, rules, seen
 from tests.makers.torchfiles import (
     DTYPES,
     flat,
@@ -51,7 +51,7 @@ LAYOUTS = {
                      ["768.0.linear.0.weight", "768.1.linear.0.weight"]),
     "embedding": ({"string_to_token": {"*": 265}, "string_to_param": {"*": T}, "name": "x"}, ["emb_params"]),
     "embedding of two words": ({"string_to_param": {"*": T, "@": T}}, ["*", "@"]),
-    "embedding with token tensors": ({"string_to_token": {"*": torch.tensor(2)}, "string_to_param": {"*": T}}, ["emb_params"]),
+    "embedding with token tensors": ({"string_to_token": {"*": T[0]}, "string_to_param": {"*": T}}, ["emb_params"]),
     "concept": ({"<birb>": T}, ["<birb>"]),
     "sdxl embedding": ({"clip_l": T, "clip_g": T}, ["clip_l", "clip_g"]),
     "ordered": (OrderedDict(a=T, b=OrderedDict(c=T)), ["a", "b.c"]),
@@ -306,13 +306,17 @@ def test_an_array_that_does_not_fit_is_flawed(array: bytes, dtype: bytes, rule: 
     assert rules(one(numpy_saved(array, dtype))) == {rule}
 
 
+LEAVES = [T, torch.zeros(0), torch.tensor(3), sample(torch.bfloat16, 2, 3), sample(torch.float32, 4, 3).t()]
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0."), min_size=1, max_size=6)
 TREES = st.recursive(
-    st.sampled_from([T, torch.zeros(0), torch.tensor(3), sample(torch.bfloat16, 2, 3), sample(torch.float32, 4, 3).t()]),
-    lambda inner: st.dictionaries(st.text(st.characters(codec="utf-8", exclude_characters="\0."), min_size=1, max_size=6), inner, max_size=4)
-    | st.lists(inner, max_size=3)
-    | st.dictionaries(st.integers(0, 999), inner, max_size=3),
+    st.sampled_from(LEAVES),
+    lambda inner: (
+        st.dictionaries(WORDS, inner, max_size=4)
+        | st.lists(inner, max_size=3)
+        | st.dictionaries(st.integers(0, 999), inner, max_size=3)
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @given(TREES, st.booleans())

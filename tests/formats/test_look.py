@@ -17,7 +17,7 @@ from sdkeep.formats.look import look
 from sdkeep.formats.pickled.values import EventKind, GlobalNode
 from sdkeep.formats.source import BytesSource
 from sdkeep.ground.events import Stop, Stopped
-from tests.formats.conftest import rules, seen
+from tests.makers.looking import rules, seen
 from tests.makers.torchfiles import (
     EVIL,
     mapping,

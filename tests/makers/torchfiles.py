@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -23,9 +24,9 @@ def sample(dtype: torch.dtype, *shape: int) -> torch.Tensor:
     """Numbers that use many bit patterns of `dtype`."""
     generator = torch.Generator().manual_seed(len(shape) + 7)
     if dtype is torch.bool:
-        return torch.rand(*shape, generator=generator) > 0.5
+        return torch.rand(shape, generator=generator) > 0.5
     width = torch.empty((), dtype=dtype).element_size()
-    count = int(torch.tensor(shape or (1,)).prod())
+    count = math.prod(shape)
     raw = torch.randint(0, 256, (count * width,), generator=generator, dtype=torch.uint8)
     return raw.view(dtype).reshape(shape)
 

@@ -82,9 +82,8 @@ def _catalogue_there(house: House, path: Path, request: AddRequest) -> Added:
         if release is not None:
             house.book.put_release(release)
             house.book.link_file(seen.sha256, release.hub, release.id, file.id if file else "")
-        extras = {key: str(value) for key, value in seen.contents.extras.items() if value is not None}
         house.book.put_edges(
-            seen.sha256, (*edges({**extras, **seen.contents.metadata}), *(release.parents if release else ()))
+            seen.sha256, (*edges(seen.contents.metadata, seen.contents.extras), *(release.parents if release else ()))
         )
     if not seen.verdict.outcome.placeable:
         error = refusal(arrival, seen.verdict)

@@ -8,15 +8,18 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 
 from sdkeep.actions.house import House
 from sdkeep.actions.intents import settle
+from sdkeep.actions.placing import here
 from sdkeep.actions.stores import stores
 from sdkeep.ground.errors import KeepError
 from sdkeep.ground.record import Method
 from sdkeep.ground.text import one_line
+from sdkeep.store.links import leftovers
 
 LOW_SPACE = 10 << 30
 
@@ -34,7 +37,19 @@ class Check:
 def doctor(house: House) -> tuple[Check, ...]:
     """Look at the machine, the catalogue, the stores and the WebUIs; finish what a crash left open."""
     found: list[Check] = []
-    for examine in (_machine, _windows, _torch, _catalogue, _intents, _stores, _uis, _placements, _tokens):
+    for examine in (
+        _machine,
+        _windows,
+        _torch,
+        _catalogue,
+        _intents,
+        _stores,
+        _space,
+        _uis,
+        _drafts,
+        _placements,
+        _tokens,
+    ):
         try:
             found.extend(examine(house))
         except KeepError as error:
@@ -126,29 +141,34 @@ def _intents(house: House) -> Iterator[Check]:
 
 def _stores(house: House) -> Iterator[Check]:
     for store in stores(house):
-        free = shutil.disk_usage(store.root).free
-        state = "ok" if free >= LOW_SPACE else "note"
-        mend = "" if state == "ok" else "`sdkeep gc` lets go of what nothing uses"
-        yield Check("space", state, f"{free / 2**30:,.1f} GiB free for the store `{store.root}`", mend)
         for stray in store.strays():
             yield Check(
-                "store", "note", f"`{stray}` lies among the blobs and is none of ours", "look at it and move it away"
+                "store", "note", f"`{stray}` lies among the blobs and is none of ours", "look, and move it away"
             )
         missing = [blob for blob in house.book.blobs_in(str(store.root)) if not store.has(blob.sha256)]
         for blob in missing:
-            yield Check(
-                "store",
-                "problem",
-                f"blob {blob.sha256[:12]} is recorded and not there",
-                f"`sdkeep verify sha256:{blob.sha256}`",
-            )
+            what = f"blob {blob.sha256[:12]} is recorded and not there"
+            yield Check("store", "problem", what, f"`sdkeep verify sha256:{blob.sha256}`")
     if not os.access(_standing(house.settings.home), os.W_OK):
-        yield Check(
-            "home",
-            "problem",
-            f"`{house.settings.home}` cannot be written",
-            "`sdkeep config path` shows where it is set",
-        )
+        what = f"`{house.settings.home}` cannot be written"
+        yield Check("home", "problem", what, "give yourself the folder, or set SDKEEP_HOME to another")
+
+
+def _space(house: House) -> Iterator[Check]:
+    places = [
+        house.settings.home,
+        *(store.root for store in stores(house)),
+        *(Path(ui.root) for ui in house.book.uis()),
+    ]
+    volumes: dict[int, Path] = {}
+    for place in places:
+        standing = _standing(place)
+        volumes.setdefault(standing.stat().st_dev, standing)
+    for place in volumes.values():
+        free = shutil.disk_usage(place).free
+        low = free < LOW_SPACE
+        mend = "`sdkeep gc` lets go of what nothing uses" if low else ""
+        yield Check("space", "note" if low else "ok", f"{free / 2**30:,.1f} GiB free on the volume of `{place}`", mend)
 
 
 def _standing(path: Path) -> Path:
@@ -175,6 +195,18 @@ def _uis(house: House) -> Iterator[Check]:
             )
         if not ui.problems:
             yield Check("ui", "ok", f"{ui.name}: {ui.title} at {ui.root}, {ui.placed} files of ours")
+
+
+def _drafts(house: House) -> Iterator[Check]:
+    """Unfinished copies that a killed process left in the WebUIs' folders."""
+    before = house.moment() - timedelta(hours=1)
+    for ui in house.book.uis():
+        if not Path(ui.root).is_dir():
+            continue
+        folders = {folder for places in here(house, ui).folders.values() for folder in places if folder.is_dir()}
+        for folder in sorted(folders):
+            for draft in leftovers(folder, before):
+                yield Check("leftover", "note", f"`{draft}` is an unfinished copy of ours", f"rm '{draft}'")
 
 
 def _placements(house: House) -> Iterator[Check]:

@@ -129,15 +129,9 @@ def _answer(
         companions=_plan(sought.companions) if offered else (),
         others=sought.others,
         trigger_words=release.trigger_words,
-        flags=content_flags(release),
+        flags=release.marks,
         failures=failures,
     )
-
-
-def content_flags(release: Release) -> tuple[str, ...]:
-    """What the hub marks the model as: `poi` (a real person), `minor`, `sfw-only`, `nsfw`."""
-    flags = {"poi": release.poi, "minor": release.minor, "sfw-only": release.sfw_only, "nsfw": release.nsfw}
-    return tuple(name for name, set_ in flags.items() if set_)
 
 
 def _plan(files: tuple[RemoteFile, ...]) -> tuple[Planned, ...]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from sdkeep import __version__
 from sdkeep.ground.errors import HubDown
@@ -112,8 +113,9 @@ class House:
             no_proxy=settings.no_proxy,
             ca=str(settings.ca_bundle) if settings.ca_bundle else None,
             read_timeout=settings.timeout,
+            plain_hosts=frozenset(map(_plain_host, (settings.civitai_url, settings.hf_url))) - {""},
         )
-        web = Web(policy)
+        web = Web(policy, sleep=self.stop.wait)
         self._open.append(web)
         return web
 
@@ -148,3 +150,9 @@ class House:
         while self._open:
             closing = self._open.pop()
             closing.close()  # type: ignore[attr-defined]
+
+
+def _plain_host(address: str) -> str:
+    """The host of an address that the person set to plain http; empty for https."""
+    parts = urlsplit(address)
+    return (parts.hostname or "") if parts.scheme == "http" else ""

@@ -120,22 +120,18 @@ def _converted(house: House, store: Store, arrival: Arrival, seen: Examined, ter
         format=Format.SAFETENSORS,
         digests=made.digests,
     )
-    original = _record_original(house, store, arrival, seen, source_facts, terms)
+    keep_pickle = terms.keep_original and seen.verdict.outcome.placeable
+    original_facts = replace(source_facts, name=f"{source_facts.name}-original")
+    if keep_pickle:
+        original = _keep(house, store, seen, original_facts, arrival)
+    else:
+        original = _write_rows(house, seen, original_facts, arrival, ())
     edge = Edge(Parent(Trust.SHA256, seen.sha256), Relation.CONVERTED_FROM, "sdkeep", seen.verdict.outcome.value)
     kept = _keep(house, store, made, facts, arrival, (edge,))
+    if not keep_pickle:  # its row, digests, version id and published hash stay for ever
+        why = f"converted to safetensors ({seen.verdict.outcome})"
+        trash_of(house, store).throw(arrival.path, why, seen.sha256)
     return Taken(kept, seen.verdict, seen.identity, original, len(made.contents.tensors), seen.contents.notes)
-
-
-def _record_original(
-    house: House, store: Store, arrival: Arrival, seen: Examined, facts: Artifact, terms: Terms
-) -> Artifact:
-    """The pickle's row, digests, version id and published hash stay for ever; its bytes go to the trash or stay."""
-    facts = replace(facts, name=f"{facts.name}-original")
-    if terms.keep_original and seen.verdict.outcome.placeable:
-        return _keep(house, store, seen, facts, arrival)
-    kept = _write_rows(house, seen, facts, arrival, ())
-    trash_of(house, store).throw(arrival.path, f"converted to safetensors ({seen.verdict.outcome})", seen.sha256)
-    return kept
 
 
 def _keep(
@@ -154,8 +150,7 @@ def _write_rows(house: House, seen: Examined, facts: Artifact, arrival: Arrival,
     with book.transaction():
         kept = book.put_artifact(facts)
         book.put_verdict(seen.sha256, seen.verdict, house.now())
-        extras = {key: str(value) for key, value in seen.contents.extras.items() if value is not None}
-        found = (*more, *edges({**extras, **seen.contents.metadata}))
+        found = (*more, *edges(seen.contents.metadata, seen.contents.extras))
         release = arrival.release
         if release is not None and release.hub != "web":
             book.put_release(release)

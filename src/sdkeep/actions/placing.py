@@ -184,7 +184,7 @@ def _place(house: House, found: Installed, artifact: Artifact, target: Target) -
     blob = store.path_of(sha256)
     with intending(house, PLACE, path=str(target.path), sha256=sha256, root=str(store.root), ui=found.ui.name):
         method = place(blob, target.path, _order(house, found, artifact, target), within=target.shelf)
-        location = locate(target.path, sha256, method, found.ui.name)
+        location = replace(locate(target.path, sha256, method, found.ui.name), blob_root=str(store.root))
         house.book.put_location(location)
     if method is Method.COPY:
         house.warn(f"`{target.path}` is a copy: neither links nor reflinks work between these places")

@@ -63,8 +63,6 @@ def _hits(house: House, hub: str, query: Query) -> Iterator[Hit]:
 
 
 def _hit(model: Model) -> Hit:
-    from sdkeep.actions.get import content_flags
-
     newest = model.releases[0] if model.releases else None
     main = next((file for file in newest.files if file.primary), newest.files[0]) if newest and newest.files else None
     return Hit(
@@ -78,6 +76,6 @@ def _hit(model: Model) -> Hit:
         downloads=newest.downloads if newest else 0,
         rating=newest.rating if newest else None,
         trigger_words=newest.trigger_words if newest else (),
-        flags=content_flags(newest) if newest else (),
+        flags=newest.marks if newest else (),
         page=model.page,
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdkeep.actions import local
-from sdkeep.actions.examine import examine
 from sdkeep.actions.house import House
 from sdkeep.ground.digest import Digest
 from sdkeep.ground.errors import NotFoundHere
@@ -90,7 +89,6 @@ def show(house: House, text: str) -> Shown:
 
 def of_artifact(house: House, artifact: Artifact) -> ShownArtifact:
     """Everything the catalogue records about an artifact."""
-    from sdkeep.actions.get import content_flags
     from sdkeep.actions.placing import paste_lines, words_of
     from sdkeep.actions.stores import bytes_of
 
@@ -116,13 +114,15 @@ def of_artifact(house: House, artifact: Artifact) -> ShownArtifact:
         paste=paste_lines(house, artifact),
         trigger_words=words_of(artifact),
         page=release.page if release else "",
-        flags=content_flags(release) if release else (),
+        flags=release.marks if release else (),
         claims=tuple(claims),
     )
 
 
 def show_file(path: Path, stop: Stop) -> ShownFile:
     """Identify a file on disk. Opens no catalogue and hashes nothing."""
+    from sdkeep.actions.examine import examine
+
     seen = examine(path, stop)
     return ShownFile(
         path=str(path),

@@ -55,6 +55,7 @@ Check = Callable[[Arguments, Bench], str]
 StateCheck = Callable[[Value, Bench], str]
 
 _MOST_DIMENSIONS = 64
+_PLAIN_CHECKS = ("plain", "latin1", "raw-bytes")
 _LISTED = (Level.SAFE, Level.INERT)
 _CONSTANTS = (type(None), bool, int, float, str, bytes)
 _LATIN1 = {"latin1", "latin-1", "iso-8859-1"}
@@ -79,7 +80,7 @@ def called(value: Value) -> str:
 
 
 def plain(arguments: Arguments, bench: Bench) -> str:
-    """Constants and containers of constants; names that the policy lists."""
+    """Constants, containers of constants, names that the policy lists, and values that are made of the like."""
     waiting: list[Value] = list(arguments)
     seen: set[int] = set()
     while waiting:
@@ -94,6 +95,8 @@ def plain(arguments: Arguments, bench: Bench) -> str:
             case DictNode():
                 waiting.extend(part for pair in value.pairs for part in pair)
             case GlobalNode() if bench.level(named(value)) in _LISTED:
+                pass
+            case CallNode() if _is_plain_call(value, bench):
                 pass
             case _:
                 return "it is given more than plain values"
@@ -267,6 +270,12 @@ def storage(pid: Value, bench: Bench) -> str:
     if not isinstance(items[2], str | int) or not isinstance(items[3], str) or not _natural(items[4]):
         return "its key, location or length is unusual"
     return plain(items[5:], bench)
+
+
+def _is_plain_call(value: Value, bench: Bench) -> bool:
+    """Sets, dates, bytes and such: small values made by a call, which is checked where it happens."""
+    maker = called(value)
+    return maker != "builtins.range" and bench.policy.rule(maker).check in _PLAIN_CHECKS
 
 
 def _natural(value: Value) -> bool:

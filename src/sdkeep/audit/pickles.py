@@ -18,6 +18,7 @@ from sdkeep.formats.pickled.values import (
     EventKind,
     GlobalNode,
     ListNode,
+    PersistentNode,
     Problem,
     Reading,
     TupleNode,
@@ -135,7 +136,7 @@ class Court:
         return suspicious("unknown-name", "no tensor needs this name", target)
 
     def _call(self, event: Event) -> Iterator[Ruling]:
-        target, deed, arguments = event.target, _CALLS[event.opcode], _arguments(event)
+        target, deed, arguments = _behind(event.target), _CALLS[event.opcode], _arguments(event)
         if not isinstance(target, GlobalNode):
             yield dangerous("call-of-result", _uncertain(target), target)
             return
@@ -174,7 +175,7 @@ class Court:
         return dangerous("unknown-call", f"an unknown name {act}; what it does is not known", target)
 
     def _fill(self, event: Event) -> Iterator[Ruling]:
-        target, deed = event.target, _FILLS[event.opcode]
+        target, deed = _behind(event.target), _FILLS[event.opcode]
         if not isinstance(target, CallNode):
             yield (dangerous if isinstance(target, GlobalNode | UnknownNode) else suspicious)(
                 "foreign-target",
@@ -227,8 +228,17 @@ def _uncertain(target: Value) -> str:
 def _maker(call: CallNode) -> Value:
     """What made an object: its class where copyreg's reconstructor was told one."""
     if named(call.callable) == _RECONSTRUCTOR and isinstance(call.args, TupleNode) and call.args.items:
-        return call.args.items[0]
-    return call.callable
+        return _behind(call.args.items[0])
+    return _behind(call.callable)
+
+
+def _behind(target: Value) -> Value:
+    """The class that torch's old form gives a persistent id of its own: ('module', class, file, source)."""
+    if isinstance(target, PersistentNode) and isinstance(target.pid, TupleNode):
+        match target.pid.items:
+            case ("module", GlobalNode() as class_, *_):
+                return class_
+    return target
 
 
 def _arguments(event: Event) -> tuple[Value, ...] | None:

@@ -15,7 +15,9 @@ from sdkeep.audit.ruling import Ruling, dangerous, suspicious
 
 _TAG = re.compile(r"!!\s*python\b|tag:yaml\.org,2002:python|!!binary\b.*\bpython/|python/(?:object|name|module|tuple)")
 _TARGET = re.compile(
-    r"""(?:^|[\s{,?\[-])(["']?)_?target_?\1\s*:(?P<value>[^\n]*)|^\s*\?\s*(["']?)_?target_?\3""", re.MULTILINE
+    r"""(?:^|[{,?\[-])[^\S\n]*(?:[&!]\S*\s+)*  # where a key can begin, after anchors and tags
+    (?:(["']?)_?target_?\1\s*:(?P<value>[^\n]*) | (?<=\?)\s*(["']?)_?target_?\3[^\S\n]*$)""",
+    re.MULTILINE | re.VERBOSE,
 )
 _ESCAPED_KEY = re.compile(r'"[^"\n]*\\[xuU0-7][^"\n]*"\s*:')
 _SCALAR = re.compile(r"""\s*(["']?)([^\s"'{}\[\],#&*!|>%@`]+)\1\s*(?:[,}].*|\#.*)?""")

@@ -57,14 +57,12 @@ def _finding(finding: Finding) -> list[str]:
 
 
 def _place(finding: Finding) -> str:
-    parts = []
-    if finding.offset is not None and (finding.member or finding.file_offset is None):
-        parts.append(f"byte {finding.offset:,}")
-    if finding.member:
-        parts.append(f"of `{one_line(finding.member, 160)}`")
-    if finding.file_offset is not None:
-        parts.append(f"byte {finding.file_offset:,} of the file" if parts else f"byte {finding.file_offset:,}")
-    return " ".join(parts[:2]) + (f", {parts[2]}" if len(parts) > 2 else "")
+    member = f"`{one_line(finding.member, 160)}`" if finding.member else ""
+    if not member:
+        at = finding.offset if finding.file_offset is None else finding.file_offset
+        return f"byte {at:,}" if at is not None else ""
+    inside = f"byte {finding.offset:,} of {member}" if finding.offset is not None else member
+    return f"{inside}, byte {finding.file_offset:,} of the file" if finding.file_offset is not None else inside
 
 
 def as_json(verdict: Verdict) -> dict[str, Json]:

@@ -52,7 +52,8 @@ def trigger_words(metadata: Mapping[str, str]) -> tuple[str, ...]:
 
 def _base(metadata: Mapping[str, str]) -> tuple[str, Family]:
     """The claimed base model and its family: by the base's own hash, its name, then what the trainer calls it."""
-    known = by_sha256(value(metadata, "ss_new_sd_model_hash"))
+    digest = value(metadata, "ss_new_sd_model_hash")
+    known = by_sha256(digest) if digest else None
     model = value(metadata, "ss_base_model", "ss_sd_model_name")
     trainer = value(metadata, "ss_base_model_version")
     architecture = value(metadata, "modelspec.architecture").partition("/")[0]

@@ -102,6 +102,12 @@ class Release:
     raw: str = ""
 
     @property
+    def marks(self) -> tuple[str, ...]:
+        """What the hub marks the model as: `poi` (a real person), `minor`, `sfw-only`, `nsfw`."""
+        marks = {"poi": self.poi, "minor": self.minor, "sfw-only": self.sfw_only, "nsfw": self.nsfw}
+        return tuple(name for name, marked in marks.items() if marked)
+
+    @property
     def ref(self) -> str:
         """The reference that resolves to exactly this release."""
         if self.hub == "civitai":

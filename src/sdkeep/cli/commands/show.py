@@ -141,8 +141,6 @@ def _model(out: Out, shown: ShownModel) -> None:
 
 
 def _release(out: Out, release: Release) -> None:
-    from sdkeep.actions.get import content_flags
-
     out.record(
         [
             ("release", f"{release.name}  {release.ref}"),
@@ -150,7 +148,7 @@ def _release(out: Out, release: Release) -> None:
             ("creator", release.creator),
             ("published", release.published[:10]),
             ("access", str(release.access) + (f" until {release.access_until}" if release.access_until else "")),
-            ("marked", ", ".join(content_flags(release))),
+            ("marked", ", ".join(release.marks)),
             ("tags", ", ".join(release.tags[:12])),
             ("trigger words", ", ".join(release.trigger_words)),
             ("licence", _licence(release.licence)),
