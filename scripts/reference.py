@@ -74,7 +74,7 @@ ELSEWHERE = {
 """Variables that are read and are no settings."""
 
 SCOPES = {
-    Scope.PREFERENCE: "flag, environment, `sdkeep.toml`, user file",
+    Scope.PREFERENCE: "environment, `sdkeep.toml`, user file",
     Scope.PERSONAL: "environment, user file",
     Scope.OUTSIDE: "environment",
 }
@@ -210,8 +210,8 @@ def settings_page() -> str:
         "The first that sets a value wins: flag, environment, `./sdkeep.toml`, user file, default. "
         "`sdkeep config list` shows every value with its source, `sdkeep config set NAME VALUE` writes the user file. "
         "Where several variables are named, the first that is set counts; an empty one counts as unset.",
-        "`./sdkeep.toml` keeps its values under `[settings]`, and only those marked so, since it may come with other "
-        "people's folders. The user file has them at the top level. A token stands in no file of these; see "
+        "`./sdkeep.toml` keeps its values under `[settings]`, and only those that name it below, since it may come with "
+        "other people's folders. The user file has them at the top level. A token stands in no file of these; see "
         "[tokens](../guides/tokens.md).",
         table(("Setting", "Meaning", "Values", "Default", "Variables", "May be set by"), rows),
         "## Other variables",
@@ -329,7 +329,7 @@ def policy_page() -> str:
                 ("safe", str(sum(map(len, safe.values()))), "is clean, if every call passes its argument check"),
                 ("inert", str(sum(map(len, inert.values()))), "is clean with notes; the values stay opaque"),
                 ("object", str(len(policy.libraries)), "is suspicious: whole modules instead of weights"),
-                ("dangerous", str(len(policy.dangers)), "is dangerous; these words are added to the finding"),
+                ("dangerous", str(len(policy.dangers)), "as all others; these words are added to the finding"),
                 ("all others", "", "is suspicious when a name is mentioned, dangerous when it is called or built"),
             ],
         ),

@@ -184,7 +184,8 @@ def test_a_storage_reference_has_one_form() -> None:
     assert storage(TupleNode((*parts, None)), bench()) == ""
     assert storage(TupleNode((*parts, row("v", 0, 1))), bench()) == ""
     for pid in (
-        "storage", row("module", name("torch.FloatStorage")), with_(parts, 0, "other"), with_(parts, 1, name("acme.FloatStorage")),
+        "storage", row("module", name("torch.FloatStorage")), with_(parts, 0, "other"),
+        with_(parts, 1, name("acme.FloatStorage")),
         with_(parts, 1, name("torch.float16")), with_(parts, 2, None), with_(parts, 3, 1), with_(parts, 4, -1),
         TupleNode((*parts, name("acme.x"))),
     ):  # fmt: skip

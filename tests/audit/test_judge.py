@@ -7,6 +7,7 @@ import collections
 import datetime
 import pathlib
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -216,6 +217,32 @@ def test_a_judge_kept_busy_gives_up_without_clearing() -> None:
     code = assemble(2).name("builtins", "set").put(0).empty_list().put(1).mark()
     code.raw(b"K\x01" * 20_000 + b"e" + b"h\x00h\x01\x85R0" * 300)
     assert judged(code.stop()).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_safe_name_called_with_anything_but_a_tuple_is_suspicious() -> None:
+    code = assemble(2).name("builtins", "set").empty_list().reduce().stop()
+    assert judged(code).outcome is Outcome.SUSPICIOUS
+
+
+def test_adding_to_what_a_constant_would_return_is_dangerous() -> None:
+    code = assemble(4).string("x").empty_tuple().reduce().raw(b"(K\x01\x90").stop()
+    opcodes = {finding.opcode for finding in judged(code).findings if finding.rule == "call-of-result"}
+    assert opcodes == {"REDUCE", "ADDITEMS"}
+
+
+def test_pickles_in_bytes_are_read_only_up_to_a_budget() -> None:
+    inner = b"cos\nsystem\n)R" + b"N0" * 90_000 + b"N."
+    code = assemble(2).binbytes(inner).put(0).pop()
+    for number in range(20):
+        code.name("acme", f"f{number}").get(0).tuple1().reduce().pop()
+    nested = {finding.member for finding in judged(code.none().stop()).findings if "!" in finding.member}
+    assert 0 < len(nested) < 20
+
+
+def test_a_reading_that_broke_off_without_a_reason_is_not_cleared() -> None:
+    reading = replace(read_pickle(b"}."), complete=False)
+    verdict = judge(Contents(Container.PICKLE, 2, pickles=(PickleMember("", 0, reading),)))
+    assert verdict.outcome is Outcome.MALFORMED
 
 
 def test_many_equal_acts_are_one_finding_with_their_number() -> None:

@@ -19,7 +19,7 @@ from sdkeep.formats.source import BytesSource, FileSource
 from sdkeep.ground.errors import CannotConvert, WouldOverwrite
 from sdkeep.ground.events import Moved, Stop, Stopped
 from sdkeep.ground.kinds import Precision
-from tests.makers.torchfiles import DTYPES, pickled, sample, saved, storage, tensor, torch_zip
+from tests.makers.torchfiles import DTYPES, pickled, sample, saved, storage, torch_zip
 from tests.makers.torchfiles import mapping as pairs
 
 T = torch.arange(6.0).reshape(2, 3)
@@ -128,7 +128,7 @@ def test_precision_applies_and_overflow_is_named(tmp_path: Path) -> None:
 
 def test_a_dtype_that_torch_lacks_is_refused(tmp_path: Path) -> None:
     call = b"ctorch._utils\n_rebuild_tensor_v3\n(" + storage("0", "UntypedStorage", 16) + b"K\x00(K\x10t(K\x01t\x89}"
-    data = torch_zip(pickled(pairs(a=call + b"ctorch\nfloat4_e2m1fn_x2\ntR", b=tensor(storage("0")))))
+    data = torch_zip(pickled(pairs(a=call + b"ctorch\nfloat4_e2m1fn_x2\ntR")))
     with pytest.raises(CannotConvert):
         clean(data, tmp_path / "o")
     assert os.listdir(tmp_path) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 from sdkeep.actions.house import House
 from sdkeep.actions.intake import Arrival, Taken, Terms, take_in
 from sdkeep.actions.peek import refuse_early
-from sdkeep.actions.placing import Placed, Placing, place_everywhere, targets
+from sdkeep.actions.placing import Placed, Placing, place_beside, place_everywhere, targets
 from sdkeep.actions.previews import fetch_preview
 from sdkeep.actions.remote import Other, Sought, seek
 from sdkeep.actions.stores import store_near
@@ -22,6 +22,7 @@ from sdkeep.ground.record import Artifact
 from sdkeep.hubs.choose import Wish
 from sdkeep.net.transfer import Fetched
 from sdkeep.store.blobs import Store
+from sdkeep.store.names import split_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,19 @@ def get(house: House, ref: str, request: GetRequest) -> Got:
             failures.append((file.name, error))
     if failures and not answers:
         raise failures[0][1]
+    answers = _configs_beside(house, answers, request)
     return _answer(sought, files=tuple(answers), failures=tuple(failures), offered=not request.companions)
+
+
+def _configs_beside(house: House, answers: list[FileAnswer], request: GetRequest) -> list[FileAnswer]:
+    """WebUIs read a checkpoint's configuration from a file of the same stem beside it, so there it goes."""
+    models = [placed for answer in answers if answer.kind is Kind.CHECKPOINT for placed in answer.placed]
+    if not models or request.uis == ():
+        return answers
+    return [
+        replace(answer, placed=place_beside(house, answer.sha256, models)) if answer.kind is Kind.CONFIG else answer
+        for answer in answers
+    ]
 
 
 def _answer(
@@ -117,11 +130,11 @@ def _answer(
 ) -> Got:
     release = sought.release
     named = release.hub != "web"
-    title = f"{release.model_name} {release.name}".strip() if named else ""
+    title = f"{release.model_name} {release.name}".strip() if release.hub == "civitai" else release.model_name
     return Got(
         ref=sought.ref,
         release=release.ref if named else release.page,
-        title=title,
+        title=title if named else "",
         page=release.page,
         why=sought.why,
         files=files,
@@ -200,7 +213,7 @@ def conversions(house: House, sha256: str) -> tuple[Artifact, ...]:
 def _arrival(release: Release, file: RemoteFile, came: Fetched) -> Arrival:
     return Arrival(
         path=came.path,
-        file_name=local_name(file.name, came.name),
+        file_name=local_name(release, file, came.name),
         origin=release.ref if release.hub != "web" else release.page,
         release=release,
         file=file,
@@ -208,10 +221,30 @@ def _arrival(release: Release, file: RemoteFile, came: Fetched) -> Arrival:
     )
 
 
-def local_name(published: str, sent: str) -> str:
-    """The file name to keep: the published one without folders, else what the server sent along."""
-    name = published.replace("\\", "/").rpartition("/")[2]
-    return name or sent or "download"
+GENERIC_STEMS = frozenset(
+    [
+        "model",
+        "pytorch_model",
+        "pytorch_lora_weights",
+        "diffusion_pytorch_model",
+        "learned_embeds",
+        "adapter_model",
+        "lora",
+        "weights",
+    ]
+)
+
+
+def local_name(release: Release, file: RemoteFile, sent: str) -> str:
+    """The file name to keep: the published one without folders, else what the server sent along.
+
+    Training scripts call every result `pytorch_lora_weights`; such a file takes its repository's name instead.
+    """
+    name = file.name.replace("\\", "/").rpartition("/")[2] or sent or "download"
+    stem, extension = split_name(name)
+    if release.hub == "huggingface" and stem.lower() in GENERIC_STEMS:
+        return release.model_id.rpartition("/")[2] + extension
+    return name
 
 
 def kind_of_role(role: Role) -> Kind:
@@ -237,7 +270,8 @@ def _filed(house: House, artifact: Artifact, taken: Taken | None, arrived: _Arri
     artifact = replace(artifact, preview=preview or artifact.preview)
     placed: tuple[Placed, ...] = ()
     try:
-        placed = place_everywhere(house, artifact, request.uis, Placing(release=arrived.release))
+        uis = () if artifact.kind is Kind.CONFIG else request.uis
+        placed = place_everywhere(house, artifact, uis, Placing(release=arrived.release))
     except NotPlaceable as error:
         house.warn(f"`{artifact.file_name}` is in the store and not placed: {error.what} ({error.why})")
     published = arrived.file.sha256.value if arrived.file.sha256 else ""

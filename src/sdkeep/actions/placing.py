@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdkeep.actions.house import House
 from sdkeep.actions.intents import PLACE, intending
 from sdkeep.actions.stores import holder
-from sdkeep.ground.errors import NotFoundHere, NotPlaceable, UnknownUi, UnsafeFile
+from sdkeep.ground.errors import NotFoundHere, NotPlaceable, UnknownUi, UnsafeFile, WouldOverwrite
 from sdkeep.ground.kinds import Family, Kind
 from sdkeep.ground.model import Release
 from sdkeep.ground.record import Artifact, Location, Method, Ui
@@ -131,6 +132,27 @@ def place_in(house: House, ui: Ui, artifact: Artifact, placing: Placing) -> Plac
     location = _place(house, found, artifact, target)
     write_beside(house, found, artifact, location, placing)
     return replace(_answer(found, artifact, location, placing), notes=target.notes)
+
+
+def place_beside(house: House, sha256: str, models: Sequence[Placed]) -> tuple[Placed, ...]:
+    """Put a configuration beside placed checkpoints, under their stems; something in the way is a warning."""
+    artifact = house.book.artifact(sha256)
+    if artifact is None:
+        return ()
+    check_placeable(house, artifact)
+    placed: list[Placed] = []
+    for model in models:
+        path = Path(model.path).with_suffix(split_name(artifact.file_name)[1] or ".yaml")
+        found = here(house, registered(house, model.ui))
+        known = house.book.location_at(str(path))
+        try:
+            target = Target(path.parent, "", path.name, path.stem)
+            location = known if known and known.sha256 == sha256 else _place(house, found, artifact, target)
+        except WouldOverwrite as error:
+            house.warn(f"{error.what}: {error.why}")
+            continue
+        placed.append(_answer(found, artifact, location, Placing(), already=location is known))
+    return tuple(placed)
 
 
 def _present(house: House, ui: Ui, artifact: Artifact) -> Location | None:

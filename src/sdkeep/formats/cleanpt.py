@@ -55,7 +55,7 @@ def write_clean_pt(
             raise CannotConvert(f"the tensor `{piece.slot.name}` cannot be pickled", f"torch has no {piece.slot.dtype}")
     pickled = _pickled(plan)
     most = len(pickled) + sum(piece.slot.length + 512 for piece in plan.pieces) + 4096
-    with Output(out, most, report, stop, hasher) as output, Gatherer(source, out.parent) as gatherer:
+    with Output(out, most, report, stop, hasher) as output, Gatherer(source, out.parent, stop) as gatherer:
         with zipfile.ZipFile(_Stream(output), "w") as archive:
             _member(archive, output, "data.pkl", len(pickled), (pickled,))
             _member(archive, output, "byteorder", 6, (b"little",))

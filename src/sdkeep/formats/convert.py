@@ -137,7 +137,7 @@ def write_safetensors(
     `hasher.update` is given every byte in order, so that nobody has to read the file again. Raises `WouldOverwrite`,
     `DiskFull`, `NotWritable`, `FormatError` for a source that changed, and `Stopped`.
     """
-    with Output(out, plan.size, report, stop, hasher) as output, Gatherer(source, out.parent) as gatherer:
+    with Output(out, plan.size, report, stop, hasher) as output, Gatherer(source, out.parent, stop) as gatherer:
         output.write(plan.header)
         overflowed = tuple(piece.slot.name for piece in plan.pieces if write_piece(gatherer, piece, output))
         if output.at != plan.size:

@@ -6,6 +6,7 @@ big-endian one is turned round, a compressed storage is unpacked once into a tem
 
 from __future__ import annotations
 
+import os
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -18,9 +19,11 @@ from typing import TYPE_CHECKING, Self
 
 from sdkeep.formats.contents import Span, Tensor
 from sdkeep.formats.dtypes import byte_length, count, item_size
+from sdkeep.formats.output import translated
 from sdkeep.formats.source import BytesSource, FileSource
 from sdkeep.formats.tensors import extent
 from sdkeep.ground.errors import FormatError
+from sdkeep.ground.events import Stop
 from sdkeep.ground.source import Source
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ class Gatherer:
 
     source: Source
     folder: Path
+    stop: Stop | None = None
     _unpacked: tuple[Span, Source] | None = None
     _temporary: ExitStack = field(default_factory=ExitStack)
 
@@ -93,12 +97,15 @@ class Gatherer:
         return self._unpacked[1], 0
 
     def _unpack(self, span: Span) -> Source:
-        spill = tempfile.NamedTemporaryFile(dir=self.folder, suffix=".unpacked")  # noqa: SIM115  # closed with the rest
-        self._temporary.enter_context(spill)
-        for piece in inflate(self.source, span):
-            spill.write(piece)
-        spill.flush()
-        return self._temporary.enter_context(FileSource(Path(spill.name)))
+        with translated(self.folder, span.length):
+            handle, name = tempfile.mkstemp(".unpacked.part", ".", self.folder)
+            self._temporary.callback(Path(name).unlink, missing_ok=True)
+            with os.fdopen(handle, "wb") as spill:
+                for piece in inflate(self.source, span):
+                    if self.stop:
+                        self.stop.check()
+                    spill.write(piece)
+        return self._temporary.enter_context(FileSource(Path(name)))
 
 
 def _pieces(stretch: Stretch) -> Iterator[bytes]:
@@ -121,9 +128,9 @@ def inflate(source: Source, span: Span) -> Iterator[bytes]:
             if not raw:
                 raw = source.read_at(span.offset + at, min(_INFLATE, span.compressed - at))
                 at += len(raw)
-                if not raw:
-                    break
             piece = unpacker.decompress(raw, _INFLATE)
+            if not piece and not raw:
+                break
             done += len(piece)
             yield piece
     except zlib.error as error:

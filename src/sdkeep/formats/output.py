@@ -48,11 +48,11 @@ class Output:
     def __enter__(self) -> Self:
         if os.path.lexists(self._out):
             raise _in_the_way(self._out)
-        with _translated(self._out, self._size):
+        with translated(self._out, self._size):
             free = shutil.disk_usage(self._out.parent).free
         if free < self._size:
             raise DiskFull(f"`{self._out.name}` does not fit", self._size, free)
-        with _translated(self._out, self._size):
+        with translated(self._out, self._size):
             self._temporary, self._file = _create(self._out)
         self._report(Started(self._job, f"write {self._out.name}", self._size))
         return self
@@ -75,7 +75,7 @@ class Output:
         if self._hasher:
             self._hasher.update(data)
         self._done += len(data)
-        if len(self._pending) + len(data) <= _BUFFER:
+        if len(self._pending) + len(data) < _BUFFER:
             self._pending += data
         else:
             self._flush()
@@ -121,7 +121,7 @@ class Output:
             self._pending.clear()
 
     def _put(self, data: bytes) -> None:
-        with _translated(self._out, self._size):
+        with translated(self._out, self._size):
             view = memoryview(data)
             while view:
                 view = view[os.write(self._file, view) :]
@@ -138,7 +138,7 @@ class Output:
         self._flush()
         if self._stop:
             self._stop.check()
-        with _translated(self._out, self._size):
+        with translated(self._out, self._size):
             os.fsync(self._file)
             _rename(self._temporary, self._out)
             _sync_folder(self._out.parent)
@@ -182,7 +182,8 @@ def _in_the_way(out: Path) -> WouldOverwrite:
 
 
 @contextlib.contextmanager
-def _translated(out: Path, size: int) -> Iterator[None]:
+def translated(out: Path, size: int) -> Iterator[None]:
+    """Turn what the disk says while `size` bytes are written to `out` into our errors."""
     try:
         yield
     except OSError as error:

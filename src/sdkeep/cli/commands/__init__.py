@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
         config,
         convert,
         db,
+        demo,
         doctor,
         gc,
         get,
@@ -26,5 +27,23 @@ def register(app: typer.Typer) -> None:
         verify,
     )
 
-    for module in (search, get, show, ls, add, scan, convert, verify, place, rm, gc, doctor, ui, auth, config, db):
+    for module in (
+        search,
+        get,
+        show,
+        ls,
+        add,
+        scan,
+        convert,
+        verify,
+        place,
+        rm,
+        gc,
+        doctor,
+        ui,
+        auth,
+        config,
+        db,
+        demo,
+    ):
         module.register(app)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 class Budget:
     """Ceilings for one reading. The checkpoints of Stable Diffusion stay below a hundredth of each.
 
-    `opcodes`, `memo` entries (and the highest memo index, for which unpicklers allocate a table), `depth` of the
-    stack in values and marks, bytes of one `literal`, and `seconds` on `clock`.
+    `opcodes`, `memo` entries (no index may reach it: unpicklers allocate a table that long), `depth` of the stack
+    in values and marks, bytes of one `literal`, and `seconds` on `clock`.
     """
 
     opcodes: int = 2_000_000

@@ -73,8 +73,6 @@ class _Run:
                 raise Broken("budget-opcodes", f"the pickle has more than {budget.opcodes:,} opcodes")
             if self.state.below + len(self.state.stack) > budget.depth:
                 raise Broken("budget-depth", f"the pickle stacks more than {budget.depth:,} values")
-            if len(self.state.memo) > budget.memo:
-                raise Broken("budget-memo", f"the pickle remembers more than {budget.memo:,} values")
             if budget.clock() > deadline:
                 raise Broken("budget-time", f"the pickle takes longer than {budget.seconds:g} seconds to read")
 
