@@ -210,8 +210,8 @@ def settings_page() -> str:
         "The first that sets a value wins: flag, environment, `./sdkeep.toml`, user file, default. "
         "`sdkeep config list` shows every value with its source, `sdkeep config set NAME VALUE` writes the user file. "
         "Where several variables are named, the first that is set counts; an empty one counts as unset.",
-        "`./sdkeep.toml` keeps its values under `[settings]`, and only those that name it below, since it may come with "
-        "other people's folders. The user file has them at the top level. A token stands in no file of these; see "
+        "`./sdkeep.toml` keeps its values under `[settings]`, and only those that name it below, since it may come "
+        "with other people's folders. The user file has them at the top level. A token stands in no file of these; see "
         "[tokens](../guides/tokens.md).",
         table(("Setting", "Meaning", "Values", "Default", "Variables", "May be set by"), rows),
         "## Other variables",

@@ -460,3 +460,24 @@ def test_members_are_listed_with_their_places() -> None:
         assert data[member.offset : member.offset + member.size] == members(data)[member.name]
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert [m.name for m in contents.members] == archive.namelist()
+
+
+def test_a_thousand_pickles_over_the_same_bytes_are_not_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdkeep.formats.draft.MOST_PICKLES", 20)
+    contents = seen(torch_zip(PLAIN, *(Rec(f"archive/{number}.pkl", b"N.") for number in range(50))))
+    assert len(contents.pickles) == 20
+    assert "budget-pickles" in rules(contents)
+    assert "archive/49.pkl" in contents.unread
+
+
+def test_bombs_of_pickles_are_not_all_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdkeep.formats.draft.MOST_UNPACKED", 100_000)
+    bombs = [deflated(f"archive/{number}.pkl", b"\x80\x02" + b"(" * 60_000) for number in range(5)]
+    assert "budget-pickles" in rules(seen(torch_zip(PLAIN, *bombs)))
+
+
+def test_stacked_pickles_share_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdkeep.formats.draft.MOST_OPCODES", 10)
+    contents = seen(pickle.dumps([1, 2, 3], 2) * 9)
+    assert len(contents.pickles) < 9
+    assert "budget-pickles" in rules(contents)

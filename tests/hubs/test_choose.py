@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -18,7 +19,7 @@ FORMATS = {"safetensors": Format.SAFETENSORS, "ckpt": Format.PICKLE, "gguf": For
 
 def file(name: str, role: Role = Role.MODEL, **traits: object) -> RemoteFile:
     made = RemoteFile(
-        id=str(traits.pop("id", abs(hash(name)) % 10_000)),
+        id=str(traits.pop("id", zlib.crc32(name.encode()) % 10_000)),
         name=name,
         url=f"https://hub.example/{name}",
         role=role,

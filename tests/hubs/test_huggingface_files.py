@@ -157,7 +157,7 @@ def test_the_first_telling_name_wins_and_tags_come_last() -> None:
     ],
 )
 def test_a_licence_is_known_by_its_id_or_as_other_by_its_name(id_: str, name: str, known: str | None) -> None:
-    found = words.licence(id_, name)
+    found = licence_called(id_, name)
     assert (found.name if found else None) == known
 
 
@@ -167,7 +167,7 @@ def test_a_non_commercial_licence_never_sells_the_model() -> None:
         ("other", "sai-nc-community"),
         ("other", "flux-1-dev-non-commercial-license"),
     ):
-        found = words.licence(id_, name)
+        found = licence_called(id_, name)
         assert found
         assert found.allows[Use.SELL_MODEL] is False
 

@@ -109,3 +109,14 @@ def test_a_search_hit_has_kind_and_licence_without_a_second_question(hub: Huggin
     assert model.releases[0].licence.id == "creativeml-openrail-m"
     assert model.releases[0].files[0].size is None
     assert len(server.hits) == 1
+
+
+def test_nobody_is_asked_who_may_be_calling(hub: HuggingFace, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    agents = "huggingface_hub.utils._detect_agent"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", False)  # as it is outside of tests
+    monkeypatch.setattr(f"{agents}._registry", None)
+    monkeypatch.setattr(f"{agents}._fetch_registry", lambda: asked.append("huggingface.co"))
+    monkeypatch.setattr(f"{agents}._read_cached_registry", lambda path, max_age: None)
+    list(hub.search(Query(text="pixel")))
+    assert asked == []

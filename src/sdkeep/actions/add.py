@@ -9,8 +9,8 @@ from pathlib import Path
 from sdkeep.actions.examine import Examined, examine_fully
 from sdkeep.actions.house import House
 from sdkeep.actions.intake import Arrival, Terms, describe, refusal, take_in
+from sdkeep.actions.paths import files_of
 from sdkeep.actions.placing import Placed, Placing, place_everywhere
-from sdkeep.actions.scan import files_of
 from sdkeep.actions.stores import store_near
 from sdkeep.formats.metadata import edges
 from sdkeep.ground.errors import HubError, KeepError, NotFoundHere, NotPlaceable

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdkeep.audit.judge import judge
+from sdkeep.audit.scan import text_of
 from sdkeep.formats.contents import Contents
 from sdkeep.formats.digests import ALL, digest_file
 from sdkeep.formats.identify import identify
@@ -41,7 +42,7 @@ def examine(path: Path, stop: Stop | None = None) -> Examined:
     """Look, identify and judge; nothing is hashed, so a checkpoint of gigabytes takes a moment."""
     with FileSource(path) as source:
         contents = look(source, stop=stop)
-        return Examined(path, source.size, contents, identify(contents), judge(contents))
+        return Examined(path, source.size, contents, identify(contents), judge(contents, text=text_of(source, contents)))
 
 
 def examine_fully(path: Path, report: Report, stop: Stop) -> Examined:

@@ -19,6 +19,7 @@ from sdkeep.ground.kinds import Kind, Role
 from sdkeep.ground.lineage import Relation
 from sdkeep.ground.model import Claim, Release, RemoteFile
 from sdkeep.ground.record import Artifact
+from sdkeep.ground.ref import NameRef, WordRef, parse
 from sdkeep.hubs.choose import Wish
 from sdkeep.net.transfer import Fetched
 from sdkeep.store.blobs import Store
@@ -89,7 +90,10 @@ class Got:
 
 def get(house: House, ref: str, request: GetRequest) -> Got:
     """Fetch what `ref` names and file it; raises the first error when nothing at all could be taken in."""
-    sought = seek(house, ref, request.wish)
+    known = _catalogued(house, ref)
+    if known is not None and known.stored:
+        return _here_by_name(house, ref, known, request)
+    sought = seek(house, known.origin if known and known.origin else ref, request.wish)
     if request.dry_run:
         return _answer(sought, planned=_plan(sought.files))
     for ui in request.uis or ():
@@ -99,7 +103,7 @@ def get(house: House, ref: str, request: GetRequest) -> Got:
     failures: list[tuple[str, KeepError]] = []
     for file in wanted:
         try:
-            answers.extend(_bring(house, sought.release, file, request))
+            answers.extend(_bring(house, sought.release, file, request, failures))
         except KeepError as error:
             if len(wanted) == 1:
                 raise
@@ -108,6 +112,29 @@ def get(house: House, ref: str, request: GetRequest) -> Got:
         raise failures[0][1]
     answers = _configs_beside(house, answers, request)
     return _answer(sought, files=tuple(answers), failures=tuple(failures), offered=not request.companions)
+
+
+def _catalogued(house: House, ref: str) -> Artifact | None:
+    """The artifact that `ref` calls by its catalogue name."""
+    match parse(ref):
+        case NameRef(name) | WordRef(name):
+            return house.book.by_name(name)
+        case _:
+            return None
+
+
+def _here_by_name(house: House, ref: str, artifact: Artifact, request: GetRequest) -> Got:
+    """The answer for a stored artifact that was called by its name: nothing to fetch, only to place."""
+    release = house.book.release_of(artifact.sha256 or "") or Release(
+        "web", "", "", artifact.name, "", artifact.kind, page=artifact.origin
+    )
+    sought = Sought(ref, release, (), why=(f"`{artifact.name}` is in the catalogue",))
+    if request.dry_run:
+        return _answer(sought)
+    published = {artifact.sha256, *(edge.parent.value for edge in house.book.parents_of(artifact.sha256 or ""))}
+    file = next((f for f in release.files if f.sha256 and f.sha256.value in published), None)
+    arrived = _Arrived(release, file or RemoteFile("", artifact.file_name, ""))
+    return _answer(sought, files=(_filed(house, artifact, None, arrived, request),))
 
 
 def _configs_beside(house: House, answers: list[FileAnswer], request: GetRequest) -> list[FileAnswer]:
@@ -154,7 +181,9 @@ def _plan(files: tuple[RemoteFile, ...]) -> tuple[Planned, ...]:
     )
 
 
-def _bring(house: House, release: Release, file: RemoteFile, request: GetRequest) -> list[FileAnswer]:
+def _bring(
+    house: House, release: Release, file: RemoteFile, request: GetRequest, failures: list[tuple[str, KeepError]]
+) -> list[FileAnswer]:
     here = _already_here(house, file)
     if here is not None:
         return [_filed(house, here, None, _Arrived(release, file), request)]
@@ -166,25 +195,24 @@ def _bring(house: House, release: Release, file: RemoteFile, request: GetRequest
         if here is not None:
             came.path.unlink(missing_ok=True)
             return [_filed(house, here, None, _Arrived(release, file), request)]
-        taken = _taken(house, store, _arrival(release, file, came), request)
+        taken = _taken(house, store, _arrival(release, file, came), request, failures)
     return [_filed(house, one.artifact, one, _Arrived(release, file), request) for one in taken]
 
 
-def _taken(house: House, store: Store, arrival: Arrival, request: GetRequest) -> list[Taken]:
+def _taken(
+    house: House, store: Store, arrival: Arrival, request: GetRequest, failures: list[tuple[str, KeepError]]
+) -> list[Taken]:
     if not is_archive(arrival):
         return [take_in(house, store, arrival, request.terms)]
-    taken = _take_all(house, store, unpack_arrival(house, store, arrival), request)
-    arrival.path.unlink(missing_ok=True)
-    return taken
-
-
-def _take_all(house: House, store: Store, members: tuple[Arrival, ...], request: GetRequest) -> list[Taken]:
     taken: list[Taken] = []
-    for member in members:
+    for member in unpack_arrival(house, store, arrival):
         try:
             taken.append(take_in(house, store, member, request.terms))
         except KeepError as error:
-            house.warn(f"`{member.file_name}` was left out: {error.what}")
+            failures.append((f"{arrival.file_name}/{member.file_name}", error))
+        finally:
+            member.path.unlink(missing_ok=True)
+    arrival.path.unlink(missing_ok=True)
     return taken
 
 
@@ -222,16 +250,16 @@ def _arrival(release: Release, file: RemoteFile, came: Fetched) -> Arrival:
 
 
 GENERIC_STEMS = frozenset(
-    [
+    {
         "model",
+        "weights",
+        "lora",
         "pytorch_model",
         "pytorch_lora_weights",
         "diffusion_pytorch_model",
         "learned_embeds",
         "adapter_model",
-        "lora",
-        "weights",
-    ]
+    }
 )
 
 
@@ -274,9 +302,7 @@ def _filed(house: House, artifact: Artifact, taken: Taken | None, arrived: _Arri
         placed = place_everywhere(house, artifact, uis, Placing(release=arrived.release))
     except NotPlaceable as error:
         house.warn(f"`{artifact.file_name}` is in the store and not placed: {error.what} ({error.why})")
-    published = arrived.file.sha256.value if arrived.file.sha256 else ""
     original = taken.original if taken else None
-    came = original.sha256 if original else artifact.sha256
     return FileAnswer(
         name=artifact.name,
         file_name=artifact.file_name,
@@ -286,7 +312,7 @@ def _filed(house: House, artifact: Artifact, taken: Taken | None, arrived: _Arri
         size=artifact.size,
         sha256=artifact.sha256 or "",
         verdict=str(taken.verdict.outcome) if taken else _known_verdict(house, artifact),
-        confirmed=bool(published) and (came == published or taken is None),
+        confirmed=arrived.file.sha256 is not None,  # the transfer ends with an error where they differ
         already_here=taken is None,
         converted_from=original.sha256 or "" if original else "",
         tensors=taken.tensors if taken else 0,

@@ -124,7 +124,7 @@ class House:
         """Civitai, or the mirror that the settings name."""
         from sdkeep.hubs.civitai.client import Civitai
 
-        return Civitai(self.web, self.settings.civitai_url)
+        return Civitai(self.web, self.settings.civitai_url, clock=self.moment)
 
     @cached_property
     def huggingface(self) -> HuggingFace:

@@ -30,6 +30,9 @@ from sdkeep.store.blobs import Store
 from sdkeep.store.names import split_name
 
 
+LONGEST_NAME = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What the person allows and wishes: see the flags of `get`."""
@@ -168,7 +171,7 @@ def describe(house: House, arrival: Arrival, seen: Examined, terms: Terms) -> Ar
     stem = split_name(arrival.file_name)[0]
     return Artifact(
         sha256=seen.sha256,
-        name=slug(stem) or slug(release.model_name if release else "") or f"file-{seen.sha256[:8]}",
+        name=_named(stem) or _named(release.model_name if release else "") or f"file-{seen.sha256[:8]}",
         file_name=arrival.file_name,
         size=seen.size,
         kind=_kind(house, arrival, identity, terms),
@@ -188,6 +191,11 @@ def describe(house: House, arrival: Arrival, seen: Examined, terms: Terms) -> Ar
         level=release.level if release else NsfwLevel.PG,
         description=plain(release.description)[:20000] if release else "",
     )
+
+
+def _named(text: str) -> str:
+    """A catalogue name made from outside text, no longer than a person would type."""
+    return slug(text)[:LONGEST_NAME].strip("-")
 
 
 def _origin(arrival: Arrival) -> str:

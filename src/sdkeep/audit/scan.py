@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sdkeep.audit.judge import judge
 from sdkeep.audit.policy import Policy
-from sdkeep.formats.contents import Container
+from sdkeep.formats.contents import Container, Contents
 from sdkeep.formats.look import look
 from sdkeep.ground.events import Stop
 from sdkeep.ground.source import Source
@@ -25,7 +25,11 @@ def scan(
 ) -> Verdict:
     """The verdict on `source`. With `Basis.RANGES` as little as possible is read, and the verdict clears nothing."""
     contents = look(source, thorough=basis is Basis.WHOLE, stop=stop)
-    text = None
-    if contents.container in (Container.YAML, Container.TEXT) and source.size <= _MOST_TEXT:
-        text = source.read_at(0, source.size).decode("utf-8", "replace")
-    return replace(judge(contents, policy, text=text, allowed=allowed), basis=basis)
+    return replace(judge(contents, policy, text=text_of(source, contents), allowed=allowed), basis=basis)
+
+
+def text_of(source: Source, contents: Contents) -> str | None:
+    """What `judge` needs of a text besides its contents: the words themselves. None for anything else."""
+    if contents.container not in (Container.YAML, Container.TEXT) or source.size > _MOST_TEXT:
+        return None
+    return source.read_at(0, source.size).decode("utf-8", "replace")

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from sdkeep.ground.digest import Digest
 
+HIDDEN = frozenset({"raw", "failures"})
+"""Fields that no document shows: a hub's own JSON, and errors, which stand in the envelope."""
+
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
@@ -26,5 +29,5 @@ def jsonable(value: object) -> Json:
     if isinstance(value, list | tuple | set | frozenset):
         return [jsonable(item) for item in value]
     if is_dataclass(value):
-        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value) if field.name != "raw"}
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value) if field.name not in HIDDEN}
     raise TypeError(f"{type(value).__name__} has no JSON form")

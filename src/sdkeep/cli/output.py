@@ -68,7 +68,7 @@ class Out:
     def line(self, text: str = "", style: str = "") -> None:
         """One line of data, in human and plain modes."""
         if self.mode in (Mode.HUMAN, Mode.PLAIN):
-            self._write(self._stdout, printable(text), style)
+            self._write(self._stdout, _on_one_line(text), style)
 
     def bare(self, text: str) -> None:
         """One line of the bare answer: what `-q` prints, and nothing else does."""
@@ -112,27 +112,27 @@ class Out:
     def note(self, text: str, style: str = "") -> None:
         """A sentence for the person, on standard error."""
         if self.mode in (Mode.HUMAN, Mode.PLAIN):
-            self._write(self._stderr, printable(text), style)
+            self._write(self._stderr, _on_one_line(text), style)
 
     def warning(self, text: str) -> None:
         """Something the person should know; in `--json` runs it stands in the document instead."""
         if self.mode is not Mode.JSON:
-            self._write(self._stderr, f"warning: {printable(text)}", "warn")
+            self._write(self._stderr, f"warning: {_on_one_line(text)}", "warn")
 
     def hint(self, text: str) -> None:
         """The next useful command."""
         if self.mode is Mode.HUMAN:
-            self._write(self._stderr, f"hint: {printable(text)}", "hint")
+            self._write(self._stderr, f"hint: {_on_one_line(text)}", "hint")
 
     def failure(self, text: str, style: str = "bad") -> None:
         """Part of an error, on standard error; in `--json` runs it stands in the document instead."""
         if self.mode is not Mode.JSON:
-            self._write(self._stderr, printable(text), style)
+            self._write(self._stderr, _on_one_line(text), style)
 
     def debug(self, text: str) -> None:
         """Detail that only `-v` shows."""
         if self.look.verbose and self.mode is not Mode.JSON:
-            self._write(self._stderr, printable(text), "dim")
+            self._write(self._stderr, _on_one_line(text), "dim")
 
     def _write(self, stream: TextIO, text: str, style: str = "") -> None:
         if self.look.colour and style and self.mode is Mode.HUMAN:
@@ -150,3 +150,8 @@ class Out:
         if self._rich is None or self._rich.file is not stream:
             self._rich = Console(file=stream, soft_wrap=True)
         return self._rich
+
+
+def _on_one_line(text: str) -> str:
+    """Harmless text whose line feeds cannot pass for lines of ours; the margin stays."""
+    return " ".join(printable(text).splitlines())

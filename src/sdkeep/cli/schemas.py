@@ -29,6 +29,8 @@ from sdkeep.actions.show import ShownArtifact, ShownFile, ShownModel
 from sdkeep.actions.uis import Detected, Registered
 from sdkeep.actions.verify import Checked
 from sdkeep.cli.frame import SCHEMA
+from sdkeep.cli.jsonable import HIDDEN
+from sdkeep.demo.tour import Toured
 from sdkeep.ground.digest import Digest
 from sdkeep.ground.record import Trashed, Ui
 from sdkeep.settings.tokens import TokenStatus
@@ -58,6 +60,7 @@ ANSWERS: dict[str, object] = {
     "restore": list[Trashed],
     "gc": list[Swept],
     "doctor": list[Check],
+    "demo": Toured,
     "ui add": Registered,
     "ui ls": list[Registered],
     "ui rm": Ui,
@@ -75,9 +78,6 @@ ANSWERS: dict[str, object] = {
     "db backup": BackedUp,
 }
 """The type of `data` by verb; it is null where the verb as a whole failed."""
-
-HIDDEN = frozenset({"raw", "failures"})
-"""Fields that no document shows: a hub's own JSON, and errors, which stand in the envelope."""
 
 _PLAIN: dict[object, str] = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"}
 _ERROR: Schema = {

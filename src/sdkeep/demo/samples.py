@@ -22,6 +22,8 @@ SENTENCE = "This sentence was printed by a model file."
 CHECKPOINT = 1001
 LORA = 1002
 MALICIOUS = 1003
+MALICIOUS_FILE = 3003
+MALICIOUS_NAME = "lanternUltra_free.ckpt"
 REPOSITORY = "sdkeep/lantern-vae"
 
 _CARD = """---
@@ -88,7 +90,7 @@ def _malicious() -> Published:
     data = torch_zip(
         _sd1() | _heavy(), wrapper="state_dict", folder="archive", before=calling("os", "system", f"echo {SENTENCE}")
     )
-    file = SampleFile(3003, "lanternUltra_free.ckpt", data, format="PickleTensor", size="pruned")
+    file = SampleFile(MALICIOUS_FILE, MALICIOUS_NAME, data, format="PickleTensor", size="pruned")
     versions = (SampleVersion(2003, "v3 FREE", "SD 1.5", (file,)),)
     about = "<p>The best lantern model, really, just load it.</p>"
     return _model(MALICIOUS, "Lantern ULTRA free download", "Checkpoint", versions, about), versions

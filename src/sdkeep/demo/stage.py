@@ -1,4 +1,4 @@
-"""A throw-away home with a pretend WebUI in it, the sample hubs on the loopback, and the environment that leads there."""
+"""A throw-away home with a pretend WebUI, the sample hubs on the loopback, and the environment that leads there."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdkeep.demo.samples import World, sample_world
+from sdkeep.demo.samples import MALICIOUS_FILE, MALICIOUS_NAME, World, sample_world
 from sdkeep.demo.server import SampleServer
 
 WEBUI = "stable-diffusion-webui"
 """The pretend WebUI's folder, below the stage's root."""
+DOWNLOADED = f"Downloads/{MALICIOUS_NAME}"
+"""A malicious checkpoint that the person of the tour fetched with a browser, below the stage's root."""
 
 _FOLDERS = ("modules", "embeddings", "models/Stable-diffusion", "models/Lora", "models/VAE", "models/hypernetworks")
 _MARKS = ("webui.py", "modules/shared.py", "modules/sd_models.py")
@@ -34,6 +36,11 @@ class Stage:
         """The pretend WebUI."""
         return self.root / WEBUI
 
+    @property
+    def downloaded(self) -> Path:
+        """The malicious file in the downloads folder."""
+        return self.root / DOWNLOADED
+
     def environment(self, around: Mapping[str, str]) -> dict[str, str]:
         """The environment for a command on this stage: `around` without settings, tokens and proxies, plus ours."""
         kept = {
@@ -43,6 +50,10 @@ class Stage:
         }
         return kept | dict(self.own)
 
+    def sent(self, file: int) -> int:
+        """Bytes of a sample Civitai file that went over the wire so far."""
+        return sum(hit.sent for hit in self.server.hits if hit.path.startswith(f"/signed/{file}/"))
+
     def tree(self) -> tuple[str, ...]:
         """The files in the pretend WebUI's model folders, relative to the stage's root, `/` between the parts."""
         marks = {self.webui / mark for mark in _MARKS}
@@ -51,17 +62,25 @@ class Stage:
 
 
 @contextmanager
-def staged(*, keep: bool = False, port: int = 0, world: World | None = None) -> Iterator[Stage]:
+def staged(*, keep: bool = False, port: int = 0) -> Iterator[Stage]:
     """A stage for the length of a block; with `keep` its folder stays. `port` 0 takes any that is free."""
     root = Path(tempfile.mkdtemp(prefix="sdkeep-demo-")).resolve()
     try:
         with SampleServer(port) as server:
-            (world or sample_world()).open_on(server)
+            world = sample_world()
+            world.open_on(server)
             build_webui(root / WEBUI)
+            _download(world, root / DOWNLOADED)
             yield Stage(root, server, variables(root, server.url))
     finally:
         if not keep:
             shutil.rmtree(root, ignore_errors=True)
+
+
+def _download(world: World, to: Path) -> None:
+    data = world.civitai.files[MALICIOUS_FILE]
+    to.parent.mkdir(parents=True)
+    to.write_bytes(data if isinstance(data, bytes) else data.read_bytes())
 
 
 def build_webui(folder: Path) -> None:

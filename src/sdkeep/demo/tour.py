@@ -1,27 +1,25 @@
 """The guided tour: the main job in a dozen real commands, each with a sentence before and one after.
 
-The steps are data; every command is run as a person would, in a process of its own.
+The steps are data; whoever plays them hands in the way to run a command.
 """
 
 from __future__ import annotations
 
 import shlex
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sdkeep.demo.samples import CHECKPOINT, LORA, MALICIOUS, REPOSITORY
-from sdkeep.demo.stage import WEBUI, Stage
-
-PATIENCE = 120.0
-"""Seconds after which a step counts as hung."""
+from sdkeep.demo.stage import DOWNLOADED, WEBUI
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command of the tour: what it is for, what is typed, the exit status it must have, what was to be seen."""
+    """One command of the tour: what it is for, what is typed, what was to be seen, the exit status it must have.
+
+    In `after`, `{read}` and `{size}` stand for how much of the malicious file went over the wire, and all of it.
+    """
 
     name: str
     title: str
@@ -52,7 +50,7 @@ STEPS: tuple[Step, ...] = (
         "pickle",
         "Get a checkpoint that is published as a pickle (.ckpt)",
         ("get", f"civitai:{CHECKPOINT}"),
-        "Its pickle was read, never run; the tensors were copied out of it byte for byte, and the WebUI gets safetensors.",
+        "The pickle was read, never run. Its tensors were copied out byte for byte; the WebUI gets safetensors.",
     ),
     Step(
         "lora",
@@ -61,17 +59,24 @@ STEPS: tuple[Step, ...] = (
         "`paste` is the line for your prompt; its preview and a sidecar with the trigger words lie beside the file.",
     ),
     Step(
+        "scan",
+        "Look inside a file that you downloaded yourself",
+        ("scan", DOWNLOADED),
+        "A WebUI that loads it runs that command. sdkeep reads the opcodes and runs none. The exit status is 1.",
+        expected=1,
+    ),
+    Step(
         "refused",
-        "Try a checkpoint that starts a program when a WebUI loads it",
+        "Try to get the same file from the hub, whose own scanner calls it fine",
         ("get", f"civitai:{MALICIOUS}"),
-        "Refused before the download: a few ranges of the file were enough to find the call. The exit status is 1.",
+        "Refused before the download: {read} of its {size} were enough to find the call. The exit status is 1.",
         expected=1,
     ),
     Step(
         "disarmed",
         "Take its tensors and leave the program behind",
         ("get", f"civitai:{MALICIOUS}", "--disarm"),
-        "Only numbers and their names were copied. The call was never made, and the pickle lies in the trash.",
+        "Only numbers and their names were copied. The call was never made.",
     ),
     Step(
         "huggingface",
@@ -87,9 +92,9 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "show",
-        "Ask where a file came from, and what may be done with it",
-        ("show", "lanternharbour-v10"),
-        "`converted-from` names the published pickle by its SHA-256, so updates and picture look-ups still find it.",
+        "Ask where files came from, what may be done with them, and what to paste",
+        ("show", "lanternharbour-v10", "paper-lantern"),
+        "Lineage: the checkpoint was converted from the published pickle, and the LoRA says it was trained on that.",
     ),
     Step(
         "verify",
@@ -102,7 +107,7 @@ STEPS: tuple[Step, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What came of a step. `output` is what it printed, empty where it printed to the screen."""
+    """What came of a step. `output` is what it printed, empty where that went to the screen."""
 
     name: str
     title: str
@@ -116,7 +121,7 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Toured:
-    """What came of the whole tour: its steps, and the files that now lie in the pretend WebUI."""
+    """What came of the whole tour: its steps, and the files that lie in the pretend WebUI at its end."""
 
     ok: bool
     steps: tuple[Played, ...]
@@ -125,41 +130,21 @@ class Toured:
     kept: bool
 
 
-def play(step: Step, stage: Stage, around: Mapping[str, str], *, capture: bool, clock: Callable[[], float]) -> Played:
-    """Run one step on the stage. Without `capture` its output goes to our own standard output, errors included."""
-    began = clock()
-    done = subprocess.run(  # noqa: S603  # our own program, with arguments from the table above
-        [sys.executable, "-P", "-m", "sdkeep", *step.command],
-        cwd=stage.root,
-        env=stage.environment(around),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if capture else None,
-        stderr=subprocess.STDOUT,
-        timeout=PATIENCE,
-        check=False,
-    )
-    output = (done.stdout or b"").decode(errors="replace")
-    ok = done.returncode == step.expected
-    took = round(clock() - began, 2)
-    return Played(step.name, step.title, step.line, done.returncode, step.expected, ok, took, output)
+Perform = Callable[[tuple[str, ...]], tuple[int, str]]
+"""Runs the command line with these arguments on the stage: the exit status, and what was printed if it was caught."""
 
 
-def tour(
-    stage: Stage,
-    around: Mapping[str, str],
-    *,
-    capture: bool,
-    kept: bool,
-    before: Callable[[Step], None],
-    after: Callable[[Step, Played], None],
-    clock: Callable[[], float] = time.monotonic,
-) -> Toured:
-    """Play every step, `before` and `after` around each; stops at the first with an unexpected exit status."""
-    played: list[Played] = []
+def tour(perform: Perform, clock: Callable[[], float] = time.monotonic) -> Iterator[Step | Played]:
+    """Play the steps: each is given before it runs and once more when it is done.
+
+    Ends early with the first step whose exit status is not the expected one.
+    """
     for step in STEPS:
-        before(step)
-        played.append(play(step, stage, around, capture=capture, clock=clock))
-        after(step, played[-1])
-        if not played[-1].ok:
-            break
-    return Toured(all(one.ok for one in played), tuple(played), stage.tree(), str(stage.root), kept)
+        yield step
+        began = clock()
+        status, output = perform(step.command)
+        took = round(clock() - began, 2)
+        ok = status == step.expected
+        yield Played(step.name, step.title, step.line, status, step.expected, ok, took, output)
+        if not ok:
+            return

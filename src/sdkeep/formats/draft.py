@@ -17,6 +17,9 @@ MOST_PICKLE = 64 << 20
 MOST_STACKED = 64
 """Pickles in a row that are read from one place."""
 
+MOST_PICKLES, MOST_OPCODES, MOST_UNPACKED = 1024, 16_000_000, 512 << 20
+"""Pickles of one file, their opcodes and their bytes; a TorchScript program has some dozens of small ones."""
+
 _FIRST_WINDOW = 1 << 20
 
 
@@ -35,6 +38,8 @@ class Draft:
     flaws: list[Flaw] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    opcodes: int = 0
+    unpacked: int = 0
 
     def check(self) -> None:
         """Leave with `Stopped` when somebody asked."""
@@ -56,8 +61,24 @@ class Draft:
         """Read the pickle at the start of `data`, which lies at `offset` in the file."""
         self.check()
         reading = read_pickle(data)
-        self.pickles.append(PickleMember(member, offset, reading))
+        self.note_pickle(PickleMember(member, offset, reading))
         return reading
+
+    def note_pickle(self, pickle: PickleMember) -> None:
+        """Add a pickle that was read, and what it cost."""
+        self.pickles.append(pickle)
+        self.opcodes += pickle.reading.opcodes
+
+    def is_spent(self, more: int = 0) -> bool:
+        """Whether the pickles of this file have cost what one file may cost, `more` bytes to unpack included.
+
+        The first time they have, that is a flaw.
+        """
+        self.unpacked += more
+        spent = len(self.pickles) >= MOST_PICKLES or self.opcodes > MOST_OPCODES or self.unpacked > MOST_UNPACKED
+        if spent and "budget-pickles" not in {flaw.rule for flaw in self.flaws[-1:]}:
+            self.flaw("budget-pickles", f"the file holds more pickles than are read; {len(self.pickles):,} were")
+        return spent
 
     def contents(self, container: Container) -> Contents:
         """The finished reading."""
@@ -94,7 +115,7 @@ def pickle_at(draft: Draft, offset: int, member: str = "") -> Reading:
     if not reading.complete and not whole and _cut(reading):
         draft.flaw("pickle-too-large", f"a pickle is longer than {MOST_PICKLE:,} bytes", offset, member)
         draft.unread.append(f"the pickle at byte {offset:,} beyond its first {len(data):,} bytes")
-    draft.pickles.append(PickleMember(member, offset, reading))
+    draft.note_pickle(PickleMember(member, offset, reading))
     return reading
 
 

@@ -80,7 +80,7 @@ def _bare_pickles(draft: Draft) -> None:
     first = reading = pickle_at(draft, 0)
     at = reading.end
     for _ in range(MOST_STACKED):
-        if not reading.complete or at >= draft.source.size:
+        if not reading.complete or at >= draft.source.size or draft.is_spent():
             break
         if not is_binary_pickle(draft.source.read_at(at, 2)):
             draft.flaw("bytes-after-pickle", f"{draft.source.size - at:,} bytes follow the pickle", at)

@@ -18,6 +18,7 @@ from sdkeep.ground.source import Source
 
 _BUFFER = 1 << 20
 _KERNEL_COPY = 64 << 20
+_WORTH_A_CALL = 64 << 10
 _UNSUPPORTED = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EIO}
 
 
@@ -84,7 +85,7 @@ class Output:
 
     def copy(self, source: Source, offset: int, length: int) -> None:
         """Append `length` bytes of `source`, through the kernel where it can copy between files by itself."""
-        if self._kernel and isinstance(source, FileSource) and length > _BUFFER:
+        if self._kernel and isinstance(source, FileSource) and length > _WORTH_A_CALL:
             self._flush()
             done = self._copy_in_kernel(source, offset, length)
             offset, length = offset + done, length - done

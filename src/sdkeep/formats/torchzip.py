@@ -10,11 +10,10 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, field
 
-from sdkeep.formats.contents import Container, Member, PickleMember, Span
+from sdkeep.formats.contents import Container, Member, Span
 from sdkeep.formats.draft import MOST_PICKLE, MOST_STACKED, Draft, is_binary_pickle
 from sdkeep.formats.extract import extract
 from sdkeep.formats.numpyfile import pickle_offset
-from sdkeep.formats.pickled.machine import read_pickle
 from sdkeep.formats.pickled.values import Reading
 from sdkeep.formats.tensors import Record
 from sdkeep.formats.zipdir import DEFLATED, STORED, Directory, Entry, Located, locate, overlaps, read_member
@@ -127,6 +126,9 @@ def _read_pickles(archive: Archive) -> dict[int, Reading]:
         if not _is_named_pickle(entry):
             looked += 1
             begin = None if looked > _MOST_LOOKED_INTO or _is_payload(archive, entry) else _pickle_in(archive, entry)
+        if begin is not None and archive.draft.is_spent(min(entry.size, MOST_PICKLE)):
+            archive.draft.unread.append(entry.name)
+            continue
         piece = archive.read(entry, MOST_PICKLE) if begin is not None else None
         if piece is not None:
             found[entry.header] = _stacked(archive.draft, piece[0][begin:], piece[1] + (begin or 0), entry)
@@ -167,14 +169,13 @@ def _stacked(draft: Draft, data: bytes, start: int, entry: Entry) -> Reading:
     first = reading = draft.pickle(data, start, entry.name)
     at = reading.end
     for _ in range(MOST_STACKED):
-        if not reading.complete or at >= len(data):
+        if not reading.complete or at >= len(data) or draft.is_spent():
             break
         if not is_binary_pickle(data[at : at + 2]):
             draft.flaw("bytes-after-pickle", f"{len(data) - at:,} bytes follow the pickle", start + at, entry.name)
             break
         draft.flaw("second-pickle", "a second pickle follows the first", start + at, entry.name)
-        reading = read_pickle(data[at:])
-        draft.pickles.append(PickleMember(entry.name, start + at, reading))
+        reading = draft.pickle(data[at:], start + at, entry.name)
         at += reading.end
     return first
 

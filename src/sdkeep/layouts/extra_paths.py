@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from sdkeep.layouts.surroundings import Surroundings
 
 _LONGEST = 1 << 20
@@ -25,12 +23,14 @@ class ExtraFolder:
 
 def read_extra_paths(file: Path, around: Surroundings) -> tuple[tuple[ExtraFolder, ...], tuple[str, ...]]:
     """The folders that the file adds, in its order, and sentences about what could not be read."""
+    if not file.exists():
+        return (), ()
+    import yaml
+
     try:
         if file.stat().st_size > _LONGEST:
             return (), (f"`{file}` is too long to be a path configuration",)
         said = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return (), ()
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
         return (), (f"`{file}` cannot be read: {' '.join(str(error).split())[:200]}",)
     folders: list[ExtraFolder] = []

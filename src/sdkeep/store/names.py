@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from pathvalidate import sanitize_filename
-
 from sdkeep.ground.text import one_line
 
 LONGEST = 200
@@ -60,6 +58,8 @@ def stem_key(stem: str) -> str:
 
 def _cleaned(text: str) -> str:
     """Without characters that some system forbids, and without edges that some system drops."""
+    from pathvalidate import sanitize_filename
+
     kept = sanitize_filename(text, replacement_text="_", platform="universal", max_len=None)
     return unicodedata.normalize("NFC", " ".join(kept.split()).strip(_EDGES))
 

@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
         """Copy the tensors of a pickle into a safetensors file. Works on dangerous files too: nothing is executed."""
         from sdkeep.actions.batch import each
         from sdkeep.actions.convert import ConvertRequest, convert_file, convert_named
-        from sdkeep.actions.scan import files_of
+        from sdkeep.actions.paths import files_of
 
         if precision and precision not in PRECISIONS:
             raise UsageError(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sdkeep.cli.commands.shared import size_text
 from sdkeep.cli.frame import Face, Reply, verb
 from sdkeep.cli.output import Mode, Out
 from sdkeep.ground.errors import UsageError
@@ -17,7 +20,7 @@ from sdkeep.ground.events import Stopped
 
 if TYPE_CHECKING:
     from sdkeep.demo.stage import Stage
-    from sdkeep.demo.tour import Played, Step, Toured
+    from sdkeep.demo.tour import Perform, Played, Step, Toured
 
 REAL_LIFE = (
     ("sdkeep ui detect", "find the WebUIs on this machine"),
@@ -26,6 +29,7 @@ REAL_LIFE = (
     ("sdkeep scan ~/Downloads", "judge files you have already"),
     ("sdkeep doctor", "see what is missing"),
 )
+INTERRUPTED = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -41,76 +45,88 @@ def register(app: typer.Typer) -> None:
         """Take the tour: the main job with sample models in a throw-away home, with no network and no token."""
         from sdkeep.demo.stage import staged
 
+        if serve and face.out.mode is Mode.JSON:
+            raise UsageError("`--serve` has no JSON form", "it ends with Ctrl-C only", "`sdkeep demo --serve`")
         with staged(keep=keep, port=port) as stage:
-            if serve and face.out.mode is Mode.JSON:
-                raise UsageError("`--serve` has no JSON form", "it ends with Ctrl-C only", "`sdkeep demo --serve`")
-            if serve:
-                return _serve(face, stage)
-            return _tour(face, stage, keep)
+            return _serve(face, stage) if serve else _tour(face, stage, keep)
 
 
 def _tour(face: Face, stage: Stage, keep: bool) -> Reply:
-    from sdkeep.demo.tour import STEPS, tour
+    from sdkeep.demo.tour import STEPS, Played, Toured, tour
 
-    out = face.out
-    out.line(f"A tour of sdkeep in {len(STEPS)} commands, in a throw-away home with made-up models.", "head")
+    out, played = face.out, list[Played]()
+    out.line(f"A tour of sdkeep in {len(STEPS)} commands, with made-up models in a throw-away home.", "head")
     out.line(
-        f"Everything happens in {stage.root}, with two sample hubs on this machine; your own files are not touched."
+        f"Everything happens in {stage.root}; both sample hubs run on this machine. Your own files are not touched."
     )
-    told = Teller(face, stage)
-    done = tour(
-        stage,
-        os.environ,
-        capture=out.mode in (Mode.JSON, Mode.QUIET),
-        kept=keep,
-        before=told.before,
-        after=told.after,
-    )
+    for event in tour(_performer(stage, capture=out.mode in (Mode.JSON, Mode.QUIET))):
+        if isinstance(event, Played):
+            played.append(event)
+            _tell(out, stage, event, STEPS[len(played) - 1])
+        else:
+            out.line()
+            out.line(f"{len(played) + 1}. {event.title}", "head")
+            out.line(f"$ {event.line}", "hint")
+    done = Toured(all(one.ok for one in played), tuple(played), stage.tree(), str(stage.root), keep)
     _end(out, stage, done)
     return Reply(done, None, 0 if done.ok else 1)
 
 
-class Teller:
-    """Says what happens, step by step."""
+def _performer(stage: Stage, *, capture: bool) -> Perform:
+    """The way to run a command on the stage: the whole command line in this process, which is much quicker."""
+    from sdkeep.cli.app import run
 
-    def __init__(self, face: Face, stage: Stage) -> None:
-        self._face = face
-        self._stage = stage
-        self._count = 0
+    def perform(arguments: tuple[str, ...]) -> tuple[int, str]:
+        caught = io.StringIO()
+        screen = caught if capture else sys.stdout
+        with _on(stage), redirect_stdout(screen), redirect_stderr(screen):
+            status = run(list(arguments))
+        if status == INTERRUPTED:
+            raise Stopped
+        return status, caught.getvalue()
 
-    def before(self, step: Step) -> None:
-        """Announce a step and show what is typed."""
-        self._face.stop.check()
-        self._count += 1
-        out = self._face.out
+    return perform
+
+
+@contextmanager
+def _on(stage: Stage) -> Iterator[None]:
+    """The stage's folder and environment for the length of a block."""
+    before = dict(os.environ)
+    try:
+        os.environ.clear()
+        os.environ.update(stage.environment(before))
+        with chdir(stage.root):
+            yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _tell(out: Out, stage: Stage, played: Played, step: Step) -> None:
+    """Say what was to be seen, or that it was not."""
+    from sdkeep.demo.samples import MALICIOUS_FILE
+
+    out.bare(f"{'ok' if played.ok else 'failed'}\t{played.status}\t{played.command}")
+    if not played.ok:
+        out.failure(f"  -> exit status {played.status}, not {played.expected}: the tour ends here")
+        return
+    read, size = size_text(stage.sent(MALICIOUS_FILE)), size_text(stage.downloaded.stat().st_size)
+    out.line(f"  -> {step.after.format(read=read, size=size)}", "good")
+    if step.name == "huggingface":
         out.line()
-        out.line(f"{self._count}. {step.title}", "head")
-        out.line(f"$ {step.line}", "hint")
-        sys.stdout.flush()
-
-    def after(self, step: Step, played: Played) -> None:
-        """Say what was to be seen, or that it was not."""
-        out = self._face.out
-        out.bare(f"{'ok' if played.ok else 'failed'}\t{played.status}\t{played.command}")
-        if played.ok:
-            out.line(f"  -> {step.after}", "good")
-        else:
-            out.failure(f"  -> exit status {played.status}, not {played.expected}: the tour ends here")
-        if step.name == "disarmed" and played.ok:
-            out.line()
-            out.line("The WebUI's folders now:", "head")
-            for file in self._stage.tree():
-                out.line(f"  {file}")
+        out.line("   What lies in the WebUI now:", "head")
+        for file in stage.tree():
+            out.line(f"     {file}")
 
 
 def _end(out: Out, stage: Stage, done: Toured) -> None:
-    seconds = sum(step.seconds for step in done.steps)
     out.line()
     if done.ok:
+        seconds = sum(step.seconds for step in done.steps)
         out.line(f"That was the main job: {len(done.steps)} commands in {seconds:.0f} seconds.", "head")
     if done.kept:
         out.line(f"The folder stays: {done.root}")
-        out.line("To look around in it (the sample hubs are gone; `sdkeep demo --serve` starts them again):")
+        out.line("To look around in it (the hubs are closed; `sdkeep demo --serve` opens them, with a new folder):")
         _exports(out, stage, hubs=False)
         out.line("  sdkeep ls")
     else:

@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
         Exit status: 0 clean, 1 suspicious or dangerous, 2 could not decide.
         """
         from sdkeep.actions.batch import Batch, Failure
-        from sdkeep.actions.scan import files_of, scan_file, scan_named, status_of
+        from sdkeep.actions.paths import files_of
+        from sdkeep.actions.scan import scan_file, scan_named, status_of
         from sdkeep.ground.errors import KeepError
 
         batch: Batch[Scanned] = Batch()

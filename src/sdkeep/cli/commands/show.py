@@ -10,12 +10,12 @@ import typer
 from sdkeep.cli.commands.shared import family_text, size_text
 from sdkeep.cli.frame import Face, Reply, reply_to, verb
 from sdkeep.cli.output import Out
-from sdkeep.ground.licence import Licence
-from sdkeep.ground.model import Release
 from sdkeep.ground.text import plain
 
 if TYPE_CHECKING:
     from sdkeep.actions.show import Shown, ShownArtifact, ShownFile, ShownModel
+    from sdkeep.ground.licence import Licence
+    from sdkeep.ground.model import Release
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         """Tell all about catalogued files, releases at the hubs, and files on disk."""
         from sdkeep.actions import show as action
         from sdkeep.actions.batch import each
-        from sdkeep.actions.scan import files_of
+        from sdkeep.actions.paths import files_of
 
         def one(ref: str) -> Shown:
             paths = files_of(ref)

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from urllib.parse import urljoin, urlsplit
 
+from sdkeep.formats.licences import licence_called
 from sdkeep.ground.kinds import Kind
 from sdkeep.ground.licence import Licence
 from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
 from sdkeep.ground.ref import HfRef
-from sdkeep.hubs.huggingface import words
 
 Card = Mapping[str, object]
 
@@ -63,7 +63,7 @@ def licence(card: Card, tags: Sequence[str], page: str) -> Licence:
     name, link = text(card.get("license_name")), _link(text(card.get("license_link")), page)
     if not id_ and not name:
         return Licence()
-    known = words.licence(id_, name)
+    known = licence_called(id_, name)
     stated = {key: card[key] for key in ("license", "license_name", "license_link") if card.get(key)}
     return Licence(
         id=id_ if id_ not in ("", "other") else name or id_,

@@ -109,8 +109,9 @@ def library(endpoint: str) -> HfApi:
 
     Imported here, on the first question, because it costs a third of a second.
     """
-    from huggingface_hub import HfApi, set_client_factory
+    from huggingface_hub import HfApi, constants, set_client_factory
 
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # else it asks huggingface.co, whatever the endpoint, who may be calling
     with _LOCK:
         if not _READY.is_set():
             set_client_factory(_Client)  # type: ignore[arg-type]  # it calls `get` and `request`, no more

@@ -1,4 +1,4 @@
-"""Hugging Face's vocabulary in ours, read from `words.toml` and `licences.toml` beside this file."""
+"""Hugging Face's vocabulary in ours, read from `words.toml` beside this file."""
 
 from __future__ import annotations
 
@@ -11,20 +11,8 @@ from functools import cache
 from importlib.resources import files
 
 from sdkeep.ground.kinds import Family, Format, Kind
-from sdkeep.ground.licence import Use
 
 Rules = tuple[tuple[str, tuple[str, ...]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KnownLicence:
-    """One row of `licences.toml`."""
-
-    ids: tuple[str, ...]
-    name: str
-    url: str
-    allows: dict[Use, bool]
-    match: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +68,6 @@ def bases_of(word: str) -> tuple[str, ...]:
     return _words().search_base.get(re.sub(r"[^a-z0-9]", "", text.lower()), ())
 
 
-def licence(id_: str, name: str) -> KnownLicence | None:
-    """The known licence with this id, or for `other` with this name."""
-    known = _licences()
-    wanted = name.lower() if id_ in ("", "other") else id_.lower()
-    for row in known:
-        if wanted in row.ids or any(fnmatchcase(wanted, pattern) for pattern in row.match):
-            return row
-    return None
-
-
 def _tagged(rules: Rules, tags: Sequence[str]) -> str:
     held = {tag.lower() for tag in tags}
     return next((target for target, words in rules if any(word.lower() in held for word in words)), "")
@@ -124,18 +102,4 @@ def _words() -> _Words:
         search_format=search["format"],
         search_sort=search["sort"],
         search_base={name: tuple(repos) for name, repos in search["base"].items()},
-    )
-
-
-@cache
-def _licences() -> tuple[KnownLicence, ...]:
-    return tuple(
-        KnownLicence(
-            ids=tuple(row["ids"]),
-            name=row["name"],
-            url=row["url"],
-            allows={Use(use): True for use in row.get("yes", ())} | {Use(use): False for use in row.get("no", ())},
-            match=tuple(row.get("match", ())),
-        )
-        for row in tomllib.loads(_data("licences.toml"))["licence"]
     )

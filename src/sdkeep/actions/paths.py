@@ -1,0 +1,37 @@
+"""What a path on this machine means to the verbs that read files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sdkeep.ground.errors import NotFoundHere
+from sdkeep.ground.ref import CivitaiRef, DigestRef, HfRef, NameRef, UrlRef, WordRef, parse
+
+WEIGHT_FILES = frozenset(
+    ".ckpt .pt .pth .bin .pkl .pickle .safetensors .sft .gguf .th .t7 .dat .joblib .npy .npz .onnx .jit .zip .7z .tar"
+    " .model".split()
+)
+
+
+def files_of(text: str) -> tuple[Path, ...] | None:
+    """The files that a path means: itself, or every likely model below a folder; None when it is no path here."""
+    ref = parse(text)
+    if isinstance(ref, NameRef | DigestRef | CivitaiRef | HfRef | UrlRef):
+        return None
+    path = Path(getattr(ref, "path", getattr(ref, "word", text))).expanduser()
+    if path.is_dir():
+        return tuple(_below(path))
+    if path.is_file():
+        return (path,)
+    if isinstance(ref, WordRef):
+        return None
+    raise NotFoundHere(
+        f"`{text}` is not there", "no file or folder has this path", "`sdkeep ls` lists catalogued files"
+    )
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in WEIGHT_FILES and path.is_file():
+            yield path
