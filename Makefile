@@ -61,5 +61,21 @@ wheel-check: $(VENV)/.ready ## Build the wheel, install it in a clean environmen
 
 check: lint types contracts docs-check test test-slow wheel-check ## Everything CI runs
 
+# Figures depend on the machine: run these when it is quiet. `BENCH=--write` keeps the tables in docs/performance.md.
+BENCH ?=
+BENCHES := start catalogue convert scan transfer identify
+.PHONY: $(BENCHES:%=bench-%)
+
+bench: $(BENCHES:%=bench-%) ## Measure everything: minutes, and 10 GB of temporary room
+
+bench-start: ## What starting costs
+bench-catalogue: ## A catalogue of 100,000 files
+bench-convert: ## Converting 4 GiB beside copying them
+bench-scan: ## Scanning 4 GiB beside picklescan
+bench-transfer: ## Fetching 1 GiB beside curl
+bench-identify: ## Headers a minute
+$(BENCHES:%=bench-%): bench-%: $(VENV)/.ready
+	$(BIN)/python benchmarks/$*.py $(BENCH)
+
 clean: ## Remove what the targets made
 	rm -rf $(VENV) $(DEMO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

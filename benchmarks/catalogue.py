@@ -27,9 +27,10 @@ from sdkeep.ground.kinds import Kind
 
 KINDS = ["lora"] * 70 + ["checkpoint"] * 20 + ["embedding"] * 6 + ["vae"] * 3 + ["controlnet"]
 BASES = [("sdxl", "Pony"), ("sdxl", "SDXL 1.0"), ("sdxl", "Illustrious"), ("sd1", "SD 1.5"), ("flux1", "Flux.1 D")]
-WORDS = (
-    "anime style detail realistic portrait cyberpunk city dress armor lighting ink retro film neon forest".split()
-)
+WORDS = [
+    "anime", "style", "detail", "realistic", "portrait", "cyberpunk", "city", "dress",
+    "armor", "lighting", "ink", "retro", "film", "neon", "forest",
+]  # fmt: skip
 BATCH = 1000
 Row = dict[str, object]
 Batch = dict[str, list[Row]]
@@ -192,7 +193,7 @@ def main() -> None:
         build(path, options.count)
         with Book.open(path, lambda: datetime.now(UTC)) as book:
             asked = {name: milliseconds(work, options.rounds) for name, work in questions(book, options.count).items()}
-            name = book.artifact(sha(options.count // 2)).name
+            name = book.list().items[0].name
         commands = {
             "python, `import sqlalchemy`": [*PYTHON, "-c", "import sqlalchemy"],
             "`sdkeep --help`": [*SDKEEP, "--help"],

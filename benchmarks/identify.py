@@ -1,6 +1,6 @@
-"""How many headers identification reads in a minute. Prints one line of a Markdown table.
+"""How many headers identification reads in a minute.
 
-    python benchmarks/identify.py [FOLDER]
+    python benchmarks/identify.py [FOLDER] [--rounds 5] [--write]
 
 FOLDER holds JSON files of the form {"tensors": {name: {"shape": [...], "dtype": "F16"}}}; without it, synthetic headers
 of the sizes that real ones have are used (an SDXL checkpoint has 2,515 tensors, a kohya LoRA for it 2,958).
@@ -9,19 +9,18 @@ of the sizes that real ones have are used (an SDXL checkpoint has 2,515 tensors,
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
+
+from measuring import arguments, publish, table
 
 from sdkeep.formats.contents import Container, Contents, Tensor
 from sdkeep.formats.identify import identify
 
-ROUNDS = 5
-
 
 def synthetic() -> list[Contents]:
     """A checkpoint, a LoRA and a handful of small files, as large as real ones."""
-    model = {}
+    model: dict[str, tuple[int, ...]] = {}
     for block in range(12):
         for layer in range(10):
             stem = f"model.diffusion_model.input_blocks.{block}.1.transformer_blocks.{layer}"
@@ -30,7 +29,7 @@ def synthetic() -> list[Contents]:
                     model[f"{stem}.{name}.{part}"] = (640, 2048 if name == "attn2.to_k" else 640)
     model["model.diffusion_model.input_blocks.0.0.weight"] = (320, 4, 3, 3)
     model["model.diffusion_model.label_emb.0.0.weight"] = (1280, 2816)
-    lora = {}
+    lora: dict[str, tuple[int, ...]] = {}
     for block in range(10):
         for layer in range(10):
             stem = f"lora_unet_down_blocks_{block}_attentions_0_transformer_blocks_{layer}"
@@ -46,7 +45,7 @@ def synthetic() -> list[Contents]:
                 lora[f"{stem}_{name}.lora_down.weight"] = (16, 2048 if name == "attn2_to_k" else 640)
                 lora[f"{stem}_{name}.lora_up.weight"] = (640, 16)
                 lora[f"{stem}_{name}.alpha"] = ()
-    small = {"emb_params": (8, 768)}
+    small: dict[str, tuple[int, ...]] = {"emb_params": (8, 768)}
     return [
         Contents(Container.SAFETENSORS, 0, tuple(Tensor(name, "F16", shape) for name, shape in header.items()))
         for header in (model, lora, small)
@@ -69,24 +68,27 @@ def read(folder: Path) -> list[Contents]:
 
 
 def main() -> None:
-    headers = read(Path(sys.argv[1])) if len(sys.argv) > 1 else synthetic()
+    parser = arguments(__doc__ or "", rounds=5)
+    parser.add_argument("folder", type=Path, nargs="?", help="JSON files of headers")
+    options = parser.parse_args()
+    headers = read(options.folder) if options.folder else synthetic()
     for header in headers:
         identify(header)
     began, spent = time.perf_counter(), time.process_time()
-    for _ in range(ROUNDS):
+    for _ in range(options.rounds):
         for header in headers:
             identify(header)
     wall, cpu = time.perf_counter() - began, time.process_time() - spent
-    count = ROUNDS * len(headers)
+    count = options.rounds * len(headers)
     tensors = sum(len(header.tensors) for header in headers) // len(headers)
     slowest = max(headers, key=lambda header: len(header.tensors))
     began = time.perf_counter()
     identify(slowest)
     last = (time.perf_counter() - began) * 1000
-    largest = len(slowest.tensors)
-    print("| headers | mean tensors | headers a minute | CPU ms each | largest (tensors) | its ms |")
-    print("|---|---|---|---|---|---|")
-    print(f"| {count} | {tensors} | {count / wall * 60:,.0f} | {cpu / count * 1000:.2f} | {largest} | {last:.1f} |")
+    heads = ["headers", "mean tensors", "headers a minute", "CPU ms each", "tensors of the largest", "its ms"]
+    row = [f"{count}", f"{tensors}", f"{count / wall * 60:,.0f}", f"{cpu / count * 1000:.2f}"]
+    text = table(heads, [[*row, f"{len(slowest.tensors)}", f"{last:.1f}"]])
+    publish("identify", text, write=options.write)
 
 
 if __name__ == "__main__":

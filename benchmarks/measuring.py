@@ -151,7 +151,9 @@ def workplace(parent: Path | None, needs: int = 0) -> Iterator[Path]:
 
 def publish(name: str, text: str, *, write: bool) -> None:
     """Print what was measured; with `write`, also put it between its marks on the page."""
-    command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *(a for a in sys.argv[1:] if a != "--write")])
+    command = shlex.join(
+        ["python", f"benchmarks/{Path(sys.argv[0]).name}", *(a for a in sys.argv[1:] if a != "--write")]
+    )
     whole = f"{text}\n\n{datetime.now(UTC):%Y-%m-%d}, `{command}`, {machine()}."
     print(whole)
     if not write:

@@ -1,6 +1,6 @@
 """What it costs to start: whole processes, as a person's shell runs them.
 
-    python benchmarks/start.py [--rounds 15] [--write]
+python benchmarks/start.py [--rounds 15] [--write]
 """
 
 from __future__ import annotations

@@ -107,6 +107,7 @@ def settle(path: Path, places: Mapping[str, str]) -> None:
                     book.execute(change, (here, there, here))
         book.execute("UPDATE location SET inode = '', mtime_ns = ?", (int(NOON.timestamp()) * 10**9,))
     book.execute("PRAGMA journal_mode = DELETE")
+    book.execute("PRAGMA page_size = 1024")  # many small tables: a page of the usual size would be mostly empty
     book.execute("VACUUM")
     book.close()
 

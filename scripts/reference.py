@@ -6,32 +6,29 @@ text: nothing depends on the machine, the terminal or the time.
 
 from __future__ import annotations
 
-import ast
 import difflib
 import inspect
 import json
 import re
-import sqlite3
 import sys
-import tempfile
-import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import typer
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script, `scripts` is not found yet
+
+from scripts.markdown import anchor, cell, codes, fenced, page, table
+from scripts.regions import REGIONS, filled
+
 from sdkeep.audit.judge import ENGINE
 from sdkeep.audit.policy import Level, Policy, Rule, load_policy
-from sdkeep.catalogue.book import Book
-from sdkeep.catalogue.tables import METADATA, Table
 from sdkeep.cli.app import app
 from sdkeep.cli.frame import Common
 from sdkeep.cli.schemas import ANSWERS, envelope
 from sdkeep.formats.known import everything
-from sdkeep.ground import ref
 from sdkeep.ground.errors import KeepError, tree
 from sdkeep.layouts.layout import layouts
 from sdkeep.layouts.values import Layout, Shelf
@@ -40,7 +37,6 @@ from sdkeep.settings.variables import VARIABLES, Scope, Type, Variable
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
-NOTICE = "<!-- Written by scripts/reference.py. Change the code, then run `make docs`. -->"
 
 STATUSES = {
     0: "done, and clean",
@@ -143,7 +139,7 @@ def commands_page() -> str:
         table(("`sdkeep` alone takes", "Meaning"), own),
     ]
     index, group = verbs(), ""
-    parts.append(table(("Verb", "Does"), [(f"[`{one.path}`](#{_anchor(one.path)})", _first(one)) for one in index]))
+    parts.append(table(("Verb", "Does"), [(f"[`{one.path}`](#{anchor(one.path)})", _first(one)) for one in index]))
     for one in index:
         above = one.path.rpartition(" ")[0]
         if above and above != group:
@@ -154,7 +150,7 @@ def commands_page() -> str:
 
 
 def _options(parameters: Iterable[Any]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    rows = {one.name: (spelling(one), _cell(one.help)) for one in parameters}
+    rows = {one.name: (spelling(one), cell(one.help)) for one in parameters}
     shared = [rows[name] for name in Common.__dataclass_fields__]
     return [row for row in rows.values() if row not in shared] + [("`--help`, `-h`", "Show help and leave.")], shared
 
@@ -169,14 +165,14 @@ def _verb_section(one: Verb) -> Iterator[str]:
     if one.aliases:
         yield "Also: " + ", ".join(f"`{alias}`" for alias in one.aliases)
     if arguments:
-        yield table(("Argument", "Meaning"), [(f"`{argument(p)}`", _cell(p.help)) for p in arguments])
+        yield table(("Argument", "Meaning"), [(f"`{argument(p)}`", cell(p.help)) for p in arguments])
     if options:
         yield table(("Option", "Meaning"), [(spelling(p), _meaning(p)) for p in options])
     yield fenced("sh", "\n".join(one.examples))
 
 
 def _meaning(parameter: Any) -> str:
-    text = _cell(parameter.help)
+    text = cell(parameter.help)
     default = parameter.default
     if parameter.is_flag and parameter.secondary_opts:
         default = parameter.opts[0] if default else parameter.secondary_opts[0]
@@ -186,7 +182,7 @@ def _meaning(parameter: Any) -> str:
 
 
 def _first(one: Verb) -> str:
-    return _cell(re.split(r"(?<=\.)\s", " ".join(str(one.command.help).split()))[0])
+    return cell(re.split(r"(?<=\.)\s", " ".join(str(one.command.help).split()))[0])
 
 
 # ---------------------------------------------------------------------------------------------------------- settings
@@ -197,7 +193,7 @@ def settings_page() -> str:
     rows = [
         (
             f"`{one.name}`",
-            _cell(one.what),
+            cell(one.what),
             _values(one),
             one.shown or (f"`{one.default}`" if one.default else "none"),
             ", ".join(f"`{name}`" for name in one.env),
@@ -258,7 +254,7 @@ def errors_page() -> str:
 def _error(kind: type[KeepError]) -> tuple[str, ...]:
     above = kind.__mro__[1]
     of = f"`{above.code}`" if issubclass(above, KeepError) and above is not KeepError else ""
-    return f"`{kind.code}`", str(kind.status), of, _cell(inspect.getdoc(kind) or "")
+    return f"`{kind.code}`", str(kind.status), of, cell(inspect.getdoc(kind) or "")
 
 
 # ----------------------------------------------------------------------------------------------------------- layouts
@@ -280,13 +276,13 @@ def layouts_page() -> str:
 def _layout(layout: Layout) -> Iterator[str]:
     yield f"## {layout.title} (`{layout.id}`)"
     facts = [
-        ("Told by", _codes(layout.present)),
-        ("Not by", _codes(layout.absent)),
+        ("Told by", codes(layout.present)),
+        ("Not by", codes(layout.absent)),
         ("Opens symbolic links by their own name", "yes" if layout.symlinks else "no"),
-        ("Preview picture", _codes(layout.previews[:1])),
-        ("Written beside a model", _codes(layout.sidecars)),
-        ("Start script", _codes((*layout.arguments.posix, *layout.arguments.windows))),
-        ("Path configuration", _codes((layout.extra_paths,) if layout.extra_paths else ())),
+        ("Preview picture", codes(layout.previews[:1])),
+        ("Written beside a model", codes(layout.sidecars)),
+        ("Start script", codes((*layout.arguments.posix, *layout.arguments.windows))),
+        ("Path configuration", codes((layout.extra_paths,) if layout.extra_paths else ())),
         ("To see new files", layout.refresh),
     ]
     yield table(("Fact", "Value"), [fact for fact in facts if fact[1]])
@@ -299,12 +295,12 @@ def _layout(layout: Layout) -> Iterator[str]:
 
 def _shelf(shelf: Shelf) -> tuple[str, ...]:
     moved = [flag for flags in shelf.flags for flag in flags] or list(shelf.keys)
-    folders = _codes(shelf.dirs) + (", where its extension is installed" if shelf.if_installed else "")
+    folders = codes(shelf.dirs) + (", where its extension is installed" if shelf.if_installed else "")
     return (
         f"`{shelf.kind}`",
         folders,
-        _codes(shelf.extensions),
-        _codes(moved),
+        codes(shelf.extensions),
+        codes(moved),
         f"`{shelf.prompt}`" if shelf.prompt else "",
     )
 
@@ -342,17 +338,17 @@ def policy_page() -> str:
         "## Objects",
         table(
             ("Names that begin with", "Why"),
-            [(f"`{name}`", _cell(rule.why)) for name, rule in sorted(policy.libraries.items())],
+            [(f"`{name}`", cell(rule.why)) for name, rule in sorted(policy.libraries.items())],
         ),
         "## Dangerous",
         "The list explains, it decides nothing: without it the same files would be refused as unknown.",
         table(
             ("Names", "Why", "Advisories"),
-            [(f"`{name}`", _cell(one.why), ", ".join(one.advisories)) for name, one in sorted(policy.dangers.items())],
+            [(f"`{name}`", cell(one.why), ", ".join(one.advisories)) for name, one in sorted(policy.dangers.items())],
         ),
         "## Configuration files",
         f"A YAML beside a checkpoint may instantiate classes that match `{policy.yaml_targets.pattern}`, and "
-        + _codes(sorted(policy.yaml_also))
+        + codes(sorted(policy.yaml_also))
         + ".",
     )
 
@@ -367,7 +363,7 @@ def _rules(policy: Policy, level: Level) -> dict[Rule, list[str]]:
 
 def _rule_table(rules: Mapping[Rule, list[str]]) -> str:
     rows = [
-        (_codes(names), ", ".join(sorted(rule.allows)), f"`{rule.check}`" if rule.check else "", _cell(rule.why))
+        (codes(names), ", ".join(sorted(rule.allows)), f"`{rule.check}`" if rule.check else "", cell(rule.why))
         for rule, names in rules.items()
     ]
     if not any(row[3] for row in rows):
@@ -382,11 +378,11 @@ def known_page() -> str:
     """The short names that lead somewhere."""
     rows = [
         (
-            _codes((*one.aliases, one.id)),
-            _cell(one.title),
+            codes((*one.aliases, one.id)),
+            cell(one.title),
             f"`{one.family}`",
             f"`{one.kind}`",
-            _cell(one.licence.name or "not known"),
+            cell(one.licence.name or "not known"),
             "yes" if one.confirmed else "no",
         )
         for one in everything()
@@ -436,117 +432,7 @@ def schema_text(verb: str | None) -> str:
     return json.dumps(envelope(verb), indent=1, ensure_ascii=False) + "\n"
 
 
-# ----------------------------------------------------------------------------------------------------------- regions
-
-
-def modules_region() -> str:
-    """The floors of pyproject.toml, top to bottom, with what each module says of itself."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    contracts = project["tool"]["importlinter"]["contracts"]
-    layers = next(one["layers"] for one in contracts if one["type"] == "layers")
-    parts = []
-    for layer in layers:
-        for room in (part.strip().removeprefix("sdkeep.") for part in layer.split("|")):
-            parts += list(_room(room))
-    return "\n\n".join(parts)
-
-
-def _room(room: str) -> Iterator[str]:
-    source = ROOT / "src" / "sdkeep"
-    folder = source / room
-    files = sorted(folder.rglob("*.py")) if folder.is_dir() else [source / f"{room}.py"]
-    if not folder.is_dir():
-        yield f"### {room}"
-    for init in (file for file in files if file.name == "__init__.py" and file.parent == folder):
-        yield f"### {room}\n\n{said(init)}"
-    yield "\n".join(
-        f"- `{file.relative_to(source).as_posix()}`: {said(file)}"
-        for file in files
-        if file.parent != folder or file.stem != "__init__"
-    )
-
-
-def said(file: Path) -> str:
-    """The first paragraph of a module's docstring, on one line."""
-    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-    return " ".join(text.partition("\n\n")[0].split())
-
-
-def grammar_region() -> str:
-    """The grammar as it stands in `ground/ref.py`."""
-    text = (ref.__doc__ or "").split("\n\n")[1]
-    return fenced("text", "\n".join(line.removeprefix("    ") for line in text.splitlines()))
-
-
-def tables_region() -> str:
-    """The tables of the catalogue with what each row means, and its views."""
-    kinds = sorted(Table.__subclasses__(), key=lambda kind: str(kind.__tablename__))
-    rows = [
-        (
-            f"`{kind.__tablename__}`",
-            _cell(inspect.getdoc(kind) or ""),
-            _codes(column.name for column in METADATA.tables[str(kind.__tablename__)].columns),
-        )
-        for kind in kinds
-    ]
-    return table(("Table", "A row is", "Columns"), rows)
-
-
-def views_region() -> str:
-    """The views that a new catalogue has for people."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "registry.db"
-        Book.open(path, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)).close()
-        connection = sqlite3.connect(path)
-        try:
-            names = [
-                row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name")
-            ]
-            columns = {name: [row[1] for row in connection.execute(f"PRAGMA table_info({name})")] for name in names}
-        finally:
-            connection.close()
-    return table(("View", "Columns"), [(f"`{name}`", _codes(columns[name])) for name in names])
-
-
-# -------------------------------------------------------------------------------------------------- text and writing
-
-
-def page(*parts: str) -> str:
-    """A generated page: the title, the notice below it, the rest."""
-    title, *rest = parts
-    return "\n\n".join([title, NOTICE, *rest]) + "\n"
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def fenced(language: str, text: str) -> str:
-    """A code block."""
-    return f"```{language}\n{text}\n```"
-
-
-def _codes(words: Iterable[str]) -> str:
-    return ", ".join(f"`{word}`" for word in words)
-
-
-def _cell(text: str | None) -> str:
-    return " ".join((text or "").split())
-
-
-def _anchor(heading: str) -> str:
-    return heading.replace(" ", "-")
-
-
-REGIONS: dict[tuple[str, str], Callable[[], str]] = {
-    ("architecture.md", "modules"): modules_region,
-    ("concepts/references.md", "grammar"): grammar_region,
-    ("concepts/catalogue.md", "tables"): tables_region,
-    ("concepts/catalogue.md", "views"): views_region,
-}
-"""The generated parts of pages that are otherwise written by hand, by page and name."""
+# ----------------------------------------------------------------------------------------------------------- writing
 
 
 def wanted() -> dict[Path, str]:
@@ -568,15 +454,6 @@ def wanted() -> dict[Path, str]:
         path = DOCS / name
         found[path] = filled(found.get(path) or path.read_text(encoding="utf-8"), region, text())
     return found
-
-
-def filled(text: str, region: str, inside: str) -> str:
-    """`text` with what stands between the marks of a region replaced."""
-    start, end = f"<!-- generated: {region} -->", f"<!-- end: {region} -->"
-    if text.count(start) != 1 or text.count(end) != 1:
-        raise ValueError(f"the marks {start} and {end} must stand there once each")
-    head, _, rest = text.partition(start)
-    return f"{head}{start}\n\n{inside}\n\n{end}{rest.partition(end)[2]}"
 
 
 def leftover(pages: Mapping[Path, str]) -> list[Path]:

@@ -36,9 +36,9 @@ hub on the loopback, with two kinds of material that are not part of this projec
 
 - **Civitai**: the API's recorded answers for three embeddings (July 2023), and the very bytes that they publish. The
   SHA-256 that sdkeep confirms is the one in the recorded answer.
-- **Hugging Face**: no recorded tree answer with its files was at hand. The repository and its name are made up, in the
-  hub's wire shape, with its redirect to the storage of large files; the file is a real LoRA, so its size, its digest
-  and its tensors are real.
+- **Hugging Face**: no recorded answer whose files were at hand. The repository and its name are made up, in the hub's
+  wire shape: the listing with sizes and digests, and the redirect to the storage of large files. The file is a real
+  LoRA, so its size, its digest and its tensors are real.
 
 Two of the three embeddings are pickles. Folders below the temporary home are shown as `~`, the port as `PORT`, dates
 and times as `DATE` and `TIME`.
@@ -89,7 +89,7 @@ def _file_id(record: dict[str, Any], version: int, sha256: str) -> int:
 def repository(corpus: Path) -> SampleHuggingFace:
     """A sample Hugging Face with one real LoRA in one made-up repository."""
     card = b"---\nlicense: apache-2.0\n---\n"
-    files = {"README.md": card, "disney_inpainting.safetensors": corpus / LORA}
+    files: dict[str, bytes | Path] = {"README.md": card, "disney_inpainting.safetensors": corpus / LORA}
     about = {"license": "apache-2.0"}
     return SampleHuggingFace({REPOSITORY: SampleRepo(files, tags=("stable-diffusion", "lora"), card=about)})
 
@@ -182,10 +182,10 @@ def every_form(stage: Stage, pairs: Sequence[Pair]) -> str:
     answers = json.loads(output)["data"]
     if status or [answer["planned"][0]["sha256"] for answer in answers] != [pair.sha256 for pair, _, _ in forms]:
         sys.exit(f"a reference leads elsewhere:\n{output}")
-    rows = [
-        f"| {called} | `{_short(ref)}` | `{answer['planned'][0]['file_name']}` | `{answer['planned'][0]['sha256'][:12]}…` |"
-        for (_, called, ref), answer in zip(forms, answers, strict=True)
-    ]
+    rows = []
+    for (_, called, ref), answer in zip(forms, answers, strict=True):
+        file = answer["planned"][0]
+        rows.append(f"| {called} | `{_short(ref)}` | `{file['file_name']}` | `{file['sha256'][:12]}…` |")
     head = [
         "`sdkeep get --dry-run --json` on all twelve:",
         "",
@@ -202,8 +202,9 @@ def _short(ref: str) -> str:
 def _asked(hits: Sequence[Hit]) -> str:
     lines = []
     for hit in hits:
-        path = re.sub(r"[0-9a-f]{40,64}", lambda found: found[0][:12] + "…", hit.path.partition("?")[0])
-        lines.append(f"{hit.method} {path}  {hit.status}" + (f"  {hit.sent:,} bytes" if hit.status == 200 else ""))
+        path = hit.path if hit.path.startswith("/api/") else hit.path.partition("?")[0]
+        short = re.sub(r"[0-9a-f]{40,64}", lambda found: found[0][:12] + "…", path)
+        lines.append(f"{hit.status}  {hit.method} {short}" + (f"  ({hit.sent:,} bytes)" if hit.sent else ""))
     return "```text\n" + "\n".join(lines) + "\n```"
 
 

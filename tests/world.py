@@ -126,16 +126,25 @@ class World:
     def process(self, *arguments: str, stdin: str = "") -> Result:
         """`python -m sdkeep ARGUMENTS` in a process of its own."""
         done = subprocess.run(
-            [sys.executable, "-m", "sdkeep", *arguments], env=self.environ, input=stdin, capture_output=True, text=True, timeout=60
-        )  # fmt: skip
+            [sys.executable, "-m", "sdkeep", *arguments],
+            env=self.environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         return Result(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """The same, running; the caller waits for it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "sdkeep", *arguments], env=self.environ, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "sdkeep", *arguments],
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     @contextlib.contextmanager
     def house(self, **flags: str) -> Iterator[House]:
@@ -153,7 +162,9 @@ class World:
     def downloads(self) -> list[Hit]:
         """Every request for the bytes of a model so far."""
         hits = [*self.civitai_server.hits, *self.hf_server.hits]
-        return [hit for hit in hits if hit.path.startswith(("/api/download", "/signed", "/lfs")) or "/resolve/" in hit.path]
+        return [
+            hit for hit in hits if hit.path.startswith(("/api/download", "/signed", "/lfs")) or "/resolve/" in hit.path
+        ]
 
     def blobs(self) -> set[str]:
         """The SHA-256 of every blob in every store of this world, proved."""

@@ -101,7 +101,9 @@ def test_a_catalogued_name_that_is_here_needs_no_hub(world: World) -> None:
         ("", 2, "bad-reference"),
     ],
 )
-def test_what_names_nothing_is_an_error_that_tells_the_next_step(world: World, ref: str, status: int, code: str) -> None:
+def test_what_names_nothing_is_an_error_that_tells_the_next_step(
+    world: World, ref: str, status: int, code: str
+) -> None:
     result = world.json("get", ref)
     assert (result.status, result.codes) == (status, [code])
     assert result.document["errors"][0]["next"]

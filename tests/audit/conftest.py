@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sdkeep.audit.judge import judge
+from sdkeep.audit.policy import NOBODY, Allowed
 from sdkeep.formats.contents import Container, Contents, PickleMember
 from sdkeep.formats.pickled.machine import read_pickle
 from sdkeep.ground.verdict import Verdict
 
 
-def judged(*pickles: bytes, container: Container = Container.PICKLE, allowed: frozenset[str] = frozenset()) -> Verdict:
+def judged(*pickles: bytes, container: Container = Container.PICKLE, allowed: Allowed = NOBODY) -> Verdict:
     """The verdict on a file that consists of these pickles."""
     members, at = [], 0
     for data in pickles:

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdkeep.audit.judge import ENGINE, judge
-from sdkeep.audit.policy import Allowance, allowed_for, load_policy
+from sdkeep.audit.policy import allowed_for, load_policy, policy_id
 from sdkeep.formats.contents import Container, Contents, Flaw, PickleMember, Tensor
 from sdkeep.formats.pickled.budget import Budget
 from sdkeep.formats.pickled.machine import read_pickle
-from sdkeep.ground.verdict import Outcome, Severity
+from sdkeep.ground.verdict import Allowance, Outcome, Severity
 from tests.audit.conftest import judged
 from tests.makers.pickles import Assembler, assemble, calling
 
@@ -264,14 +264,23 @@ def test_many_different_names_do_not_flood_the_report() -> None:
 
 def test_a_person_can_allow_one_name_for_one_file() -> None:
     data = assemble(2).name("acme.net", "Net").empty_tuple().newobj().empty_dict().build().stop()
-    decisions = [Allowance("acme.net.Net", "ab" * 32)]
-    assert allowed_for(decisions, "AB" * 32) == {"acme.net.Net"}
-    assert allowed_for(decisions, "cd" * 32) == allowed_for(decisions, "") == frozenset()
+    decision = Allowance("acme.net.Net", "ab" * 32, "ada", "2026-07-13T12:00:00Z", "our own trainer")
+    assert allowed_for([decision], "AB" * 32) == {"acme.net.Net": decision}
+    assert allowed_for([decision], "cd" * 32) == allowed_for([decision], "") == {}
     assert judged(data).outcome is Outcome.DANGEROUS
-    verdict = judged(data, allowed=frozenset({"acme.net.Net"}))
+    verdict = judged(data, allowed={"acme.net.Net": decision})
     assert verdict.outcome is Outcome.CLEAN_WITH_NOTES
     assert verdict.findings[0].rule == "allowed-by-user"
-    assert judged(data, allowed=frozenset({"acme.net.Other"})).outcome is Outcome.DANGEROUS
+    assert verdict.findings[0].why == "allowed for this very file by ada on 2026-07-13: our own trainer"
+    assert judged(data, allowed={"acme.net.Other": decision}).outcome is Outcome.DANGEROUS
+
+
+def test_a_verdict_records_that_it_stands_on_a_decision() -> None:
+    policy, data = load_policy(), assemble(2).empty_dict().stop()
+    allowed = {"acme.Net": Allowance("acme.Net", "ab" * 32)}
+    assert judged(data).policy == policy_id(policy) == policy.version
+    assert judged(data, allowed=allowed).policy == policy_id(policy, allowed) != policy.version
+    assert policy_id(policy, allowed | {"acme.B": allowed["acme.Net"]}) != policy_id(policy, allowed)
 
 
 def test_names_that_torchscript_resolves_by_itself_are_not_held_against_it() -> None:

@@ -26,10 +26,11 @@ from tests.makers.records import NOON, artifact, noon, sha
 
 HEADS = sorted((Path(__file__).parent / "heads").glob("*.sql"))
 
+AFTER = f"{int(HEAD) + 1:04}"
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "{next}", "{head}"
 def upgrade():
     op.execute("CREATE TABLE novelty (id INTEGER)")
     with op.batch_alter_table("artifact", recreate="always") as batch:
@@ -41,8 +42,8 @@ def upgrade():
 def next_version(folder: Path, then: str = "") -> Scripts:
     """The migrations of a later sdkeep: a table rebuilt under its dependants, then whatever is wanted."""
     shutil.copytree(find_migrations(), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0002_next.py").write_text(NEXT.format(then=then))
-    return Scripts(folder, "0002")
+    (folder / "versions" / f"{AFTER}_next.py").write_text(NEXT.format(then=then, head=HEAD, next=AFTER))
+    return Scripts(folder, AFTER)
 
 
 def dump(path: Path) -> list[tuple[object, ...]]:
@@ -77,6 +78,7 @@ def test_a_catalogue_of_each_past_head_comes_up_with_all_it_held(tmp_path: Path,
         assert book.parents_of("a" * 64)[0].verbatim == "base_model: …"
         assert (len(book.open_intents()), len(book.trash()), len(book.uis())) == (1, 1, 1)
         assert book.check() == ()
+        assert [one.dotted for one in book.allowances()] == (["acme.Net"] if fixture.stem >= "0002" else [])
 
 
 def test_the_scripts_make_what_the_tables_say(path: Path) -> None:
@@ -112,7 +114,7 @@ def stocked(path: Path) -> Path:
 def test_a_rebuilt_table_keeps_what_hangs_on_it_and_a_backup_is_made(stocked: Path, tmp_path: Path) -> None:
     scripts = next_version(tmp_path / "migrations")
     upgrade = migrate(stocked, tmp_path / "backups", noon, scripts)
-    assert upgrade == Upgrade("0001", "0002", upgrade.backup)
+    assert upgrade == Upgrade(HEAD, AFTER, upgrade.backup)
     with closing(sqlite3.connect(stocked)) as raw:
         assert raw.execute("SELECT count(*) FROM blob").fetchone() == (2,)
         found = raw.execute("SELECT rowid FROM artifact_search WHERE artifact_search MATCH 'title1'").fetchall()
@@ -169,7 +171,7 @@ def test_five_backups_are_kept_the_newest_ones(stocked: Path, tmp_path: Path) ->
         with pytest.raises(CatalogueError):
             migrate(stocked, tmp_path / "backups", partial(NOON.replace, minute=minute), scripts)
     kept = sorted(file.name for file in (tmp_path / "backups").iterdir())
-    assert kept == [f"registry-0001-20260713T120{minute}00.000000Z.db" for minute in range(3, 8)]
+    assert kept == [f"registry-{HEAD}-20260713T120{minute}00.000000Z.db" for minute in range(3, 8)]
 
 
 def test_a_developer_runs_alembic_on_a_file_of_choice(tmp_path: Path) -> None:
@@ -187,7 +189,7 @@ def test_a_backup_folder_may_be_named(stocked: Path, tmp_path: Path) -> None:
     connections.close()
     assert upgrade.backup
     assert upgrade.backup.parent == tmp_path / "elsewhere"
-    assert replace(upgrade, backup=None) == Upgrade("0001", "0002")
+    assert replace(upgrade, backup=None) == Upgrade(HEAD, AFTER)
 
 
 @pytest.mark.parametrize("start", ["no file", "behind"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
+from pathlib import Path
 
 import pytest
 from scripts.reference import ELSEWHERE, FLAGS, REFERENCE, STATUSES, Verb, stale, verbs, wanted
@@ -25,13 +27,18 @@ def reference(name: str) -> str:
     return (REFERENCE / name).read_text(encoding="utf-8")
 
 
-def test_no_generated_page_is_stale() -> None:
-    complaints = stale(wanted())
+@pytest.fixture(scope="module")
+def pages() -> dict[Path, str]:
+    """Every generated page as it should be."""
+    return wanted()
+
+
+def test_no_generated_page_is_stale(pages: dict[Path, str]) -> None:
+    complaints = stale(pages)
     assert not complaints, "run `make docs`\n" + "\n".join(complaints)
 
 
-def test_pages_are_the_same_twice_and_name_no_machine() -> None:
-    pages = wanted()
+def test_pages_are_the_same_twice_and_name_no_machine(pages: dict[Path, str]) -> None:
     assert pages == wanted()
     assert not [path.name for path, text in pages.items() if re.search(r"/root/|/home/|/work/|/tmp/|/Users/", text)]
 
@@ -117,6 +124,7 @@ def test_every_code_is_raised_somewhere(kind: type[KeepError]) -> None:
     assert not (raised and kind.code in TO_COME), f"`{kind.code}` is raised now: take it off the list"
 
 
+@cache
 def built() -> set[str]:
     """Names that are called, or passed to what calls them, anywhere outside the tree's own module."""
     found: set[str] = set()

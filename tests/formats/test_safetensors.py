@@ -189,14 +189,10 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         assert error.rule and error.why
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
-)
+ODD = st.sampled_from([None, True, 0, -1, 8, 1 << 63, 8.0, "", "I8", [], [8], [0, 8], [0, "8"], [[8]], {}, {"a": 1}])
 TABLES = st.dictionaries(
     st.sampled_from(["x", "y", "__metadata__"]),
-    st.fixed_dictionaries({"dtype": st.sampled_from(["I8", "F4", "?"]) | JSON, "shape": JSON, "data_offsets": JSON})
-    | JSON,
+    st.fixed_dictionaries({"dtype": st.sampled_from(["I8", "F4", "?"]) | ODD, "shape": ODD, "data_offsets": ODD}) | ODD,
     max_size=3,
 )
 

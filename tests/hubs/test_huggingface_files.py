@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdkeep.formats.licences import licence_called
 from sdkeep.ground.kinds import Extent, Family, Format, Kind, Precision, Role
 from sdkeep.ground.licence import Use
 from sdkeep.hubs.huggingface import files, words

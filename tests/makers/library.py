@@ -35,15 +35,26 @@ def versions() -> dict[int, tuple[SampleVersion, ...]]:
     return {
         CHECKPOINT: (
             _v(
-                10011, "v2", SD1,
+                10011,
+                "v2",
+                SD1,
                 SampleFile(1, "castleMix_v2.ckpt", models.checkpoint_pickle(2.0), format="PickleTensor", primary=True),
                 SampleFile(2, "castleMix_v2.safetensors", _weights(models.small_checkpoint(), 3), type="Pruned Model"),
                 SampleFile(
-                    3, "castleMix_v2_full.safetensors", _weights(models.small_checkpoint(), 4, width=4),
-                    fp="fp32", size="full",
+                    3,
+                    "castleMix_v2_full.safetensors",
+                    _weights(models.small_checkpoint(), 4, width=4),
+                    fp="fp32",
+                    size="full",
                 ),
                 SampleFile(4, "castle.vae.safetensors", _weights(headers.vae(), 5), type="VAE", fp=None, size=None),
-                SampleFile(5, "castleMix_v2.yaml", b"model:\n  target: ldm\n", type="Config", format="Other"),
+                SampleFile(
+                    5,
+                    "castleMix_v2.yaml",
+                    b"model:\n  target: ldm.models.diffusion.ddpm.LatentDiffusion\n",
+                    type="Config",
+                    format="Other",
+                ),
                 SampleFile(6, "castle_trainingData.zip", models.archive(a=b"a"), type="Training Data", format="Other"),
                 words=("castle",),
             ),
@@ -53,35 +64,100 @@ def versions() -> dict[int, tuple[SampleVersion, ...]]:
             _v(10022, "for SDXL", SDXL, SampleFile(12, "ink_xl.safetensors", _weights(models.small_lora("sdxl"), 2))),
             _v(10021, "for 1.5", SD1, SampleFile(13, "ink.safetensors", _weights(lora, 6)), words=("ink wash, brush",)),
         ),
-        PICKLE: (_v(10031, "v1", SD1, SampleFile(21, "oldPickle.ckpt", models.checkpoint_pickle(), format="PickleTensor")),),
-        EMBEDDING: (_v(10041, "v1", SD1, SampleFile(31, "badHands.pt", models.embedding_pt("badHands"), format="PickleTensor")),),
-        HYPERNETWORK: (_v(10051, "v1", SD1, SampleFile(41, "waterNet.pt", models.hypernetwork_pt("waterNet"), format="PickleTensor")),),
-        WILDCARDS: (
-            _v(10061, "v1", "Other", SampleFile(
-                51, "words.zip", models.archive(**{"a/colours.txt": b"red\nblue\n", "a/../../evil.txt": b"x", "run.exe": b"MZ"}),
-                type="Archive", format="Other",
-            )),
+        PICKLE: (
+            _v(10031, "v1", SD1, SampleFile(21, "oldPickle.ckpt", models.checkpoint_pickle(), format="PickleTensor")),
         ),
-        EARLY: (_v(10071, "soon", SD1, SampleFile(61, "tomorrow.safetensors", _weights(lora, 7)),
-                   extra={"paidAccess": {"permanent": False, "endsAt": "2099-09-01T00:00:00.000Z"}}),),
+        EMBEDDING: (
+            _v(10041, "v1", SD1, SampleFile(31, "badHands.pt", models.embedding_pt("badHands"), format="PickleTensor")),
+        ),
+        HYPERNETWORK: (
+            _v(
+                10051,
+                "v1",
+                SD1,
+                SampleFile(41, "waterNet.pt", models.hypernetwork_pt("waterNet"), format="PickleTensor"),
+            ),
+        ),
+        WILDCARDS: (
+            _v(
+                10061,
+                "v1",
+                "Other",
+                SampleFile(
+                    51,
+                    "words.zip",
+                    models.archive(**{"a/colours.txt": b"red\nblue\n", "a/../../evil.txt": b"x", "run.exe": b"MZ"}),
+                    type="Archive",
+                    format="Other",
+                ),
+            ),
+        ),
+        EARLY: (
+            _v(
+                10071,
+                "soon",
+                SD1,
+                SampleFile(61, "tomorrow.safetensors", _weights(lora, 7)),
+                extra={"paidAccess": {"permanent": False, "endsAt": "2099-09-01T00:00:00.000Z"}},
+            ),
+        ),
         TROJAN: (_v(10081, "v1", SD1, SampleFile(71, "gift.ckpt", models.trojan(), format="PickleTensor")),),
         WRONG: (_v(10091, "v1", SD1, SampleFile(81, "wrong.safetensors", _weights(lora, 8))),),
-        ODD: (_v(10101, "v1", SD1, *(
-            SampleFile(100 + at, name, _weights(lora, 20 + at), primary=at == 0) for at, name in enumerate(ODD_NAMES)
-        )),),
+        ODD: (
+            _v(
+                10101,
+                "v1",
+                SD1,
+                *(
+                    SampleFile(100 + at, name, _weights(lora, 20 + at), primary=at == 0)
+                    for at, name in enumerate(ODD_NAMES)
+                ),
+            ),
+        ),
         HIDDEN: (_v(10111, "v1", SD1, SampleFile(91, "hidden.safetensors", _weights(lora, 9))),),
         ARCHIVED: (_v(10121, "v1", SD1, SampleFile(92, "archived.safetensors", _weights(lora, 10))),),
-        DISABLED: (_v(10131, "v1", SD1, SampleFile(93, "disabled.safetensors", _weights(lora, 11)),
-                      extra={"usageControl": "Generation"}),),
-        SPITEFUL: (_v(10141, f"v1 {SPITE}", f"SD 1.5 {SPITE}", SampleFile(94, f"spite{SPITE}.safetensors", _weights(lora, 12)),
-                      words=(f"word {SPITE}",)),),
+        DISABLED: (
+            _v(
+                10131,
+                "v1",
+                SD1,
+                SampleFile(93, "disabled.safetensors", _weights(lora, 11)),
+                extra={"usageControl": "Generation"},
+            ),
+        ),
+        SPITEFUL: (
+            _v(
+                10141,
+                f"v1 {SPITE}",
+                f"SD 1.5 {SPITE}",
+                SampleFile(94, f"spite{SPITE}.safetensors", _weights(lora, 12)),
+                words=(f"word {SPITE}",),
+            ),
+        ),
         TWIN_A: (_v(10151, "v1", SD1, SampleFile(95, "twin.safetensors", _weights(lora, 13))),),
         TWIN_B: (_v(10161, "v1", SD1, SampleFile(96, "Twin.safetensors", _weights(lora, 14))),),
-        PACK: (_v(10171, "v1", SD1, SampleFile(97, "pack.zip", models.archive(**{
-            "one.pt": models.embedding_pt("one", 2.0), "bad.pt": models.trojan(3.0), "read.me": b"hello",
-        }), type="Archive", format="Other")),),
+        PACK: (
+            _v(
+                10171,
+                "v1",
+                SD1,
+                SampleFile(
+                    97,
+                    "pack.zip",
+                    models.archive(
+                        **{
+                            "one.pt": models.embedding_pt("one", 2.0),
+                            "bad.pt": models.trojan(3.0),
+                            "read.me": b"hello",
+                        }
+                    ),
+                    type="Archive",
+                    format="Other",
+                ),
+            ),
+        ),
         ADULT: (_v(10181, "v1", SD1, SampleFile(98, "adult.safetensors", _weights(lora, 15)), level=16),),
-    }  # fmt: skip
+    }
 
 
 @cache
@@ -114,14 +190,18 @@ def civitai_records() -> list[Record]:
         model(ARCHIVED, "Archived", "LORA", mode="Archived"),
         model(DISABLED, "Disabled", "LORA"),
         model(
-            SPITEFUL, f"Spite {SPITE}", "LORA", creator={"username": f"mallory{SPITE}"}, tags=[f"tag{SPITE}"],
+            SPITEFUL,
+            f"Spite {SPITE}",
+            "LORA",
+            creator={"username": f"mallory{SPITE}"},
+            tags=[f"tag{SPITE}"],
             description=f"<p>text {SPITE}</p>",
         ),
         model(TWIN_A, "Twin A", "LORA"),
         model(TWIN_B, "Twin B", "LORA"),
         model(PACK, "Embedding Pack", "TextualInversion"),
         model(ADULT, "Castle After Dark", "LORA", nsfw=True, nsfwLevel=16),
-    ]  # fmt: skip
+    ]
 
 
 @cache
@@ -133,16 +213,19 @@ def repositories() -> dict[str, SampleRepo]:
         "ada/castle-lora": SampleRepo(
             files={"README.md": b"# Castle", "castle_lora.safetensors": main},
             branches={"v2/beta": {"weights/castle_beta.safetensors": beta}},
-            tags=("lora",), card={"license": "openrail++", "instance_prompt": "castle"}, downloads=5,
+            tags=("lora",),
+            card={"license": "openrail++", "instance_prompt": "castle"},
+            downloads=5,
         ),
         "ada/gated": SampleRepo(
             files={"gated.safetensors": _weights(models.small_lora(), 19)}, gated="auto", members=frozenset({"ada"})
         ),
         "ada/gone": SampleRepo(files={"gone.safetensors": b"x"}, disabled=True),
         "stable-diffusion-v1-5/stable-diffusion-v1-5": SampleRepo(
-            files={"v1-5-pruned-emaonly.safetensors": base, "v1-5-pruned.ckpt": b"x"}, card={"license": "creativeml-openrail-m"}
+            files={"v1-5-pruned-emaonly.safetensors": base, "v1-5-pruned.ckpt": b"x"},
+            card={"license": "creativeml-openrail-m"},
         ),
-    }  # fmt: skip
+    }
 
 
 def _weights(header: models.Header, fill: int, width: int = 2) -> bytes:

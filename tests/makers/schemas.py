@@ -6,7 +6,8 @@ import json
 from functools import cache
 from pathlib import Path
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import best_match
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference" / "schemas"
 
@@ -17,7 +18,7 @@ def validate(verb: str, document: str | dict[str, object]) -> dict[str, object]:
     A mistake that was found before any verb ran has the verb `""`.
     """
     found = json.loads(document, parse_constant=_no_number) if isinstance(document, str) else document
-    errors = [f"{error.json_path}: {error.message[:300]}" for error in _validator(verb).iter_errors(found)]
+    errors = [_told(error) for error in _validator(verb).iter_errors(found)]
     assert not errors, f"the document of `{verb}` breaks its schema:\n" + "\n".join(errors)
     return dict(found)
 
@@ -29,21 +30,22 @@ def schema_file(verb: str) -> Path:
 
 @cache
 def _validator(verb: str) -> Draft202012Validator:
-    schema = json.loads(schema_file(verb).read_text(encoding="utf-8"))
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(_closed(schema))
+    text = schema_file(verb).read_text(encoding="utf-8")
+    Draft202012Validator.check_schema(json.loads(text))
+    return Draft202012Validator(json.loads(text, object_hook=_closed))
 
 
-def _closed(schema: object) -> object:
-    """The same schema with every object closed to keys that it does not name."""
-    if isinstance(schema, list):
-        return [_closed(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {key: _closed(value) for key, value in schema.items()}
+def _closed(schema: dict[str, object]) -> dict[str, object]:
+    """A schema of an object, closed to keys that it does not name."""
     if schema.get("type") == "object" and "properties" in schema:
-        closed.setdefault("additionalProperties", False)
-    return closed
+        return {"additionalProperties": False} | schema
+    return schema
+
+
+def _told(error: ValidationError) -> str:
+    """What is wrong and where, as deep inside alternatives as it can be said."""
+    deepest = best_match([error]) or error
+    return f"{deepest.json_path}: {deepest.message[:300]}"
 
 
 def _no_number(name: str) -> float:

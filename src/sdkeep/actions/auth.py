@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdkeep.actions.house import House
-from sdkeep.ground.errors import UsageError
-from sdkeep.settings.tokens import HUBS, TokenStatus, authority
+from sdkeep.ground.errors import BadSetting, UsageError
+from sdkeep.settings.tokens import HUBS, TokenStatus, authority, flaw_of
 
 KEY_PAGES = {
     "civitai": "https://civitai.com/user/account",
@@ -43,17 +43,22 @@ def hub_called(name: str) -> str:
 
 
 def login(house: House, hub: str, token: str, *, check: bool) -> LoggedIn:
-    """Store a token for the hub's host and, with `check`, ask the hub whose it is; a refused one is taken back."""
-    host = _host(house, hub)
-    kept_in = house.tokens.store(hub, host, token)
-    if not check:
-        return LoggedIn(hub, host, kept_in)
+    """Store a token for the hub's host; with `check` the hub is asked first, and one that it refuses is not stored."""
+    host, token = _host(house, hub), token.strip()
+    flaw = flaw_of(token)
+    if flaw:
+        raise BadSetting("this is no token", flaw, f"`sdkeep auth login {hub}` asks for it again")
+    account = _account(house, hub, host, token) if check else ""
+    return LoggedIn(hub, host, house.tokens.store(hub, host, token), account)
+
+
+def _account(house: House, hub: str, host: str, token: str) -> str:
+    """Whose token this is; raises the hub's error for one that it refuses."""
+    trying = house.with_token(host, token)
     try:
-        account = house.with_token(host, token.strip()).hub(hub).whoami()
-    except BaseException:
-        house.tokens.forget(hub, host)
-        raise
-    return LoggedIn(hub, host, kept_in, account)
+        return trying.hub(hub).whoami()
+    finally:
+        trying.close()
 
 
 def logout(house: House, hub: str) -> LoggedOut:

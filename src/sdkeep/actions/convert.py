@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sdkeep.actions.house import House
 from sdkeep.audit.judge import judge
 from sdkeep.formats.cleanpt import write_clean_pt
 from sdkeep.formats.convert import ConvertOptions, plan, write_safetensors
@@ -14,7 +14,13 @@ from sdkeep.formats.source import FileSource
 from sdkeep.ground.errors import UsageError, WouldOverwrite
 from sdkeep.ground.events import Report, Stop
 from sdkeep.ground.kinds import Precision
+from sdkeep.ground.record import Artifact
 from sdkeep.ground.verdict import Outcome
+from sdkeep.store.blobs import Store
+from sdkeep.store.names import split_name
+
+if TYPE_CHECKING:
+    from sdkeep.actions.house import House
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +91,48 @@ def target_of(path: Path, request: ConvertRequest) -> Path:
     return out
 
 
-def convert_named(house: House, text: str, terms_disarm: bool) -> Converted:
-    """Convert a catalogued pickle inside the store; the original keeps its row, its bytes go to the trash."""
-    from sdkeep.actions.intake import Arrival, Terms, take_in
+def convert_named(house: House, text: str, request: ConvertRequest) -> Converted:
+    """Convert a catalogued pickle: with `out` to a file that nobody catalogues, else inside the store.
+
+    In the store the original keeps its row and its bytes, and the conversion becomes an artifact of its own.
+    """
     from sdkeep.actions.local import artifact
     from sdkeep.actions.stores import bytes_of, store_near
-    from sdkeep.store.copying import copy_new
 
     found = artifact(house, text)
     path = bytes_of(house, found)
+    name = split_name(found.file_name)[0] + SUFFIXES.get(request.to, "")
+    if request.out is not None:
+        out = request.out / name if request.out.is_dir() else request.out
+        return replace(convert_file(path, replace(request, out=out), house.report, house.stop), name=found.name)
+    if request.precision is not None or request.to != "safetensors":
+        raise UsageError(
+            f"`{found.name}` is converted inside the store, as it is",
+            "another precision or form goes to a file of its own",
+            f"`sdkeep convert name:{found.name} -o FILE`",
+        )
     store = store_near(house, path)
+    if request.dry_run:
+        planned = convert_file(path, replace(request, out=store.staging / name), house.report, house.stop)
+        return replace(planned, path=str(store.root), name=found.name)
+    return _convert_stored(house, store, found, path)
+
+
+def _convert_stored(house: House, store: Store, found: Artifact, path: Path) -> Converted:
+    from sdkeep.actions.intake import Arrival, Terms, take_in
+    from sdkeep.store.copying import copy_new
+
     staged = store.staging / f"{found.sha256}.convert"
     staged.unlink(missing_ok=True)
-    copy_new(path, staged, stop=house.stop)
-    release = house.book.release_of(found.sha256 or "")
-    arrival = Arrival(staged, found.file_name, found.origin, release, None, found.kind)
-    taken = take_in(house, store, arrival, Terms(disarm=terms_disarm, keep_original=True))
+    try:
+        copy_new(path, staged, stop=house.stop)
+        release = house.book.release_of(found.sha256 or "")
+        files = release.files if release else ()
+        file = next((one for one in files if one.sha256 and one.sha256.value == found.sha256), None)
+        arrival = Arrival(staged, found.file_name, found.origin, release, file, found.kind)
+        taken = take_in(house, store, arrival, Terms(disarm=True, keep_original=True))
+    finally:
+        staged.unlink(missing_ok=True)
     made = taken.artifact
     return Converted(
         str(path), str(store.path_of(made.sha256 or "")), made.size or 0, taken.tensors, taken.verdict.outcome,

@@ -42,7 +42,9 @@ def examine(path: Path, stop: Stop | None = None) -> Examined:
     """Look, identify and judge; nothing is hashed, so a checkpoint of gigabytes takes a moment."""
     with FileSource(path) as source:
         contents = look(source, stop=stop)
-        return Examined(path, source.size, contents, identify(contents), judge(contents, text=text_of(source, contents)))
+        return Examined(
+            path, source.size, contents, identify(contents), judge(contents, text=text_of(source, contents))
+        )
 
 
 def examine_fully(path: Path, report: Report, stop: Stop) -> Examined:

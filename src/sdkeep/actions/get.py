@@ -53,6 +53,7 @@ class FileAnswer:
     confirmed: bool
     already_here: bool = False
     converted_from: str = ""
+    original_kept: bool = False
     tensors: int = 0
     placed: tuple[Placed, ...] = ()
     claims: tuple[Claim, ...] = ()
@@ -315,6 +316,7 @@ def _filed(house: House, artifact: Artifact, taken: Taken | None, arrived: _Arri
         confirmed=arrived.file.sha256 is not None,  # the transfer ends with an error where they differ
         already_here=taken is None,
         converted_from=original.sha256 or "" if original else "",
+        original_kept=original is not None and original.stored,
         tensors=taken.tensors if taken else 0,
         placed=placed,
         claims=arrived.file.claims,

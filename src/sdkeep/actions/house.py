@@ -82,7 +82,11 @@ class House:
     def book(self) -> Book:
         """The catalogue, migrated to today's schema."""
         from sdkeep.catalogue.book import Book
+        from sdkeep.store.trouble import told
 
+        home = self.settings.catalogue.parent
+        with told(f"cannot use `{home}` for the catalogue"):
+            home.mkdir(parents=True, exist_ok=True)
         book = Book.open(self.settings.catalogue, clock=self.moment)
         self._open.append(book)
         return book

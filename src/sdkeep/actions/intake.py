@@ -29,7 +29,6 @@ from sdkeep.ground.verdict import Outcome, Verdict
 from sdkeep.store.blobs import Store
 from sdkeep.store.names import split_name
 
-
 LONGEST_NAME = 64
 
 
@@ -157,7 +156,8 @@ def _write_rows(house: House, seen: Examined, facts: Artifact, arrival: Arrival,
         release = arrival.release
         if release is not None and release.hub != "web":
             book.put_release(release)
-            book.link_file(seen.sha256, release.hub, release.id, arrival.file.id if arrival.file else "")
+            if arrival.file is not None:
+                book.link_file(seen.sha256, release.hub, release.id, arrival.file.id)
             book.put_licence(seen.sha256, release.licence)
             found = (*found, *release.parents)
         if found:

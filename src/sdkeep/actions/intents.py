@@ -35,7 +35,10 @@ def settle(house: House, intent: Intent) -> str:
     Every file action is atomic, so the disk holds either the old state or the new one: a new one is recorded, an old
     one is left. Nothing is deleted here.
     """
-    settled, sentence = _SETTLERS.get(intent.action, _unknown)(house, intent.detail)
+    try:
+        settled, sentence = _SETTLERS.get(intent.action, _unknown)(house, intent.detail)
+    except KeyError:  # a detail that this version needs and the writer's did not know
+        settled, sentence = _unknown(house, intent.detail)
     house.book.close_intent(intent.id, IntentState.DONE if settled else IntentState.UNDONE)
     return sentence
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from sdkeep.ground.errors import NotFoundHere
 from sdkeep.ground.ref import CivitaiRef, DigestRef, HfRef, NameRef, UrlRef, WordRef, parse
 
-WEIGHT_FILES = frozenset(
-    ".ckpt .pt .pth .bin .pkl .pickle .safetensors .sft .gguf .th .t7 .dat .joblib .npy .npz .onnx .jit .zip .7z .tar"
-    " .model".split()
-)
+WEIGHT_FILES = frozenset({
+    ".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle", ".safetensors", ".sft", ".gguf", ".th", ".t7", ".dat", ".joblib",
+    ".npy", ".npz", ".onnx", ".jit", ".zip", ".7z", ".tar", ".model",
+})  # fmt: skip
 
 
 def files_of(text: str) -> tuple[Path, ...] | None:

@@ -129,6 +129,7 @@ def place_in(house: House, ui: Ui, artifact: Artifact, placing: Placing) -> Plac
         return _answer(
             found, artifact, Location(str(target.path), artifact.sha256 or "", order[0], True, ui.name), placing
         )
+    _forget_replaced(house, ui, artifact.sha256 or "")
     location = _place(house, found, artifact, target)
     write_beside(house, found, artifact, location, placing)
     return replace(_answer(found, artifact, location, placing), notes=target.notes)
@@ -158,9 +159,25 @@ def place_beside(house: House, sha256: str, models: Sequence[Placed]) -> tuple[P
 def _present(house: House, ui: Ui, artifact: Artifact) -> Location | None:
     """Where this artifact, or the clean pickle made of it, is placed in this WebUI and still shows our bytes."""
     for location in house.book.locations_of(artifact.sha256 or ""):
-        if location.ui == ui.name and Path(location.path).is_file():
+        if location.ui == ui.name and Path(location.path).is_file() and _shows_ours(house, location):
             return location
     return None
+
+
+def _shows_ours(house: House, location: Location) -> bool:
+    """Whether a placed file is still the one that was put there: our link, or the copy as it was left."""
+    path, store = Path(location.path), holder(house, location.sha256)
+    if store is not None and location.method in (Method.HARDLINK, Method.SYMLINK):
+        return still_ours(location, store.path_of(location.sha256))
+    info = path.stat()
+    return (info.st_size, info.st_mtime_ns) == (location.size, location.mtime_ns)
+
+
+def _forget_replaced(house: House, ui: Ui, sha256: str) -> None:
+    """Drop the records of places that somebody else's file has taken since."""
+    for location in house.book.locations_of(sha256):
+        if location.ui == ui.name and Path(location.path).is_file() and not _shows_ours(house, location):
+            house.book.drop_location(location.path)
 
 
 def _target(house: House, found: Installed, artifact: Artifact, placing: Placing) -> Target:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sdkeep.actions.house import House
 from sdkeep.audit.scan import scan as scan_source
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.events import Stop
 from sdkeep.ground.verdict import Outcome, Verdict, worst
+
+if TYPE_CHECKING:
+    from sdkeep.actions.house import House
 
 
 @dataclass(frozen=True, slots=True)

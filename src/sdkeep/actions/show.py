@@ -11,7 +11,7 @@ from sdkeep.ground.digest import Digest
 from sdkeep.ground.errors import NotFoundHere
 from sdkeep.ground.events import Stop
 from sdkeep.ground.identity import Identity
-from sdkeep.ground.licence import Licence
+from sdkeep.ground.licence import ADVICE, Licence, Permission
 from sdkeep.ground.lineage import Edge
 from sdkeep.ground.model import Model, Release
 from sdkeep.ground.record import Artifact, Location
@@ -43,6 +43,9 @@ class ShownArtifact:
     page: str = ""
     flags: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
+    base_model: str = ""
+    permissions: tuple[Permission, ...] = ()
+    advice: str = ADVICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class ShownFile:
     extras: dict[str, str | int | float | bool | None]
     notes: tuple[str, ...]
     digests: tuple[Digest, ...] = ()
+    base_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,12 @@ def show(house: House, text: str) -> Shown:
 
 def of_artifact(house: House, artifact: Artifact) -> ShownArtifact:
     """Everything the catalogue records about an artifact."""
+    from sdkeep.actions.lineage import base_model
     from sdkeep.actions.placing import paste_lines, words_of
     from sdkeep.actions.stores import bytes_of
 
     book, sha256 = house.book, artifact.sha256 or ""
+    base, permissions = base_model(house, artifact)
     release = book.release_of(sha256)
     try:
         path = str(bytes_of(house, artifact))
@@ -116,14 +122,18 @@ def of_artifact(house: House, artifact: Artifact) -> ShownArtifact:
         page=release.page if release else "",
         flags=release.marks if release else (),
         claims=tuple(claims),
+        base_model=base.sentence,
+        permissions=permissions,
     )
 
 
 def show_file(path: Path, stop: Stop) -> ShownFile:
     """Identify a file on disk. Opens no catalogue and hashes nothing."""
     from sdkeep.actions.examine import examine
+    from sdkeep.actions.lineage import base_by_metadata
 
     seen = examine(path, stop)
+    base = base_by_metadata(path.name, seen.contents.metadata, seen.contents.extras)
     return ShownFile(
         path=str(path),
         size=seen.size,
@@ -134,4 +144,5 @@ def show_file(path: Path, stop: Stop) -> ShownFile:
         metadata=seen.contents.metadata,
         extras=seen.contents.extras,
         notes=seen.contents.notes,
+        base_model=base.sentence if base.name else "",
     )

@@ -8,7 +8,7 @@ from sdkeep.audit.checks import Bench
 from sdkeep.audit.containers import judge_container
 from sdkeep.audit.pickles import Court, Place
 from sdkeep.audit.plaintext import judge_text
-from sdkeep.audit.policy import Policy, load_policy
+from sdkeep.audit.policy import NOBODY, Allowed, Policy, load_policy, policy_id
 from sdkeep.audit.ruling import Ruling, warning
 from sdkeep.formats.contents import Container, Contents, Member, PickleMember
 from sdkeep.ground.verdict import Finding, Outcome, Severity, Verdict, worst
@@ -25,12 +25,12 @@ def judge(
     policy: Policy | None = None,
     *,
     text: str | None = None,
-    allowed: frozenset[str] = frozenset(),
+    allowed: Allowed = NOBODY,
 ) -> Verdict:
     """The verdict on `contents`.
 
     `text` is the whole of a YAML or plain text, which contents do not carry; without it a YAML file stays undecided.
-    `allowed` are names that a person has allowed for this very file, see `policy.allowed_for`.
+    `allowed` are the names that people have allowed to this very file, see `policy.allowed_for`.
     """
     policy = policy or load_policy()
     rulings = list(_rulings(contents, policy, text, allowed))
@@ -41,11 +41,11 @@ def judge(
         findings=findings,
         unread=contents.unread,
         engine=ENGINE,
-        policy=policy.version,
+        policy=policy_id(policy, allowed),
     )
 
 
-def _rulings(contents: Contents, policy: Policy, text: str | None, allowed: frozenset[str]) -> Iterator[Ruling]:
+def _rulings(contents: Contents, policy: Policy, text: str | None, allowed: Allowed) -> Iterator[Ruling]:
     yield from judge_container(contents, policy)
     ignored = policy.torchscript_own if contents.container is Container.TORCHSCRIPT else ()
     court = Court(Bench(policy), allowed, ignored)

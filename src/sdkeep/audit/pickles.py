@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sdkeep.audit.checks import CHECKS, STATE_CHECKS, Bench, Exhausted, named, plain_state, storage
-from sdkeep.audit.policy import Deed, Level, Rule, fits
+from sdkeep.audit.policy import NOBODY, Allowed, Deed, Level, Rule, fits
 from sdkeep.audit.ruling import Ruling, dangerous, note, suspicious, warning
 from sdkeep.formats.pickled.budget import Budget
 from sdkeep.formats.pickled.machine import read_pickle
@@ -25,7 +25,7 @@ from sdkeep.formats.pickled.values import (
     UnknownNode,
     Value,
 )
-from sdkeep.ground.verdict import Outcome, Severity
+from sdkeep.ground.verdict import Allowance, Outcome, Severity
 
 _NESTED_BUDGET = Budget(opcodes=200_000, seconds=2.0)
 _NESTED_MOST = 16 << 20
@@ -60,10 +60,10 @@ class _Charge:
 
 @dataclass(frozen=True, slots=True)
 class Court:
-    """What one pickle is judged by: the bench, names a person has allowed, names that never reach Python."""
+    """What one pickle is judged by: the bench, names that people have allowed, names that never reach Python."""
 
     bench: Bench
-    allowed: frozenset[str] = frozenset()
+    allowed: Allowed = field(default_factory=lambda: NOBODY)
     ignored: tuple[str, ...] = ()
     depth: int = 0
 
@@ -118,7 +118,7 @@ class Court:
         if rule is None:
             return
         if target.dotted in self.allowed:
-            yield note("allowed-by-user", "this name was allowed for this very file", target)
+            yield note("allowed-by-user", _decision(self.allowed[target.dotted]), target)
         elif rule.level is Level.INERT:
             yield note("inert-name", rule.why, target)
         elif rule.level is Level.UNKNOWN:
@@ -217,6 +217,13 @@ class Court:
             if reading.events:
                 where = Place(f"{place.member}!{place.start + event.offset}", 0, None)
                 yield from inner.judge(replace(reading, problems=()), where)
+
+
+def _decision(allowance: Allowance) -> str:
+    who = f" by {allowance.by}" if allowance.by else ""
+    when = f" on {allowance.at[:10]}" if allowance.at else ""
+    reason = f": {allowance.reason}" if allowance.reason else ""
+    return f"allowed for this very file{who}{when}{reason}"
 
 
 def _uncertain(target: Value) -> str:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
+
+from sdkeep.ground.verdict import Allowance
+
+Allowed = Mapping[str, Allowance]
+"""Names that people have allowed to one file, each with the decision."""
+NOBODY: Allowed = MappingProxyType({})
+"""No decision about a file."""
 
 
 class Level(StrEnum):
@@ -56,11 +65,12 @@ class Danger:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
-    """A person's decision that one name may be used by one file: `dotted` is `module.name`, `sha256` lower-case hex."""
+class Reason:
+    """Why a hub's scanner calls a file bad that is placed: by scanner, and by a name it then mentions (empty: any)."""
 
-    dotted: str
-    sha256: str
+    scanner: str
+    mentions: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,9 @@ class Policy:
     torchscript_own: tuple[str, ...]
     flaws_damaged: tuple[str, ...]
     flaws_unread: tuple[str, ...]
+    hubs_good: frozenset[str]
+    hubs_bad: frozenset[str]
+    disagreements: tuple[Reason, ...]
 
     def rule(self, dotted: str) -> Rule:
         """What is allowed for a name: by the exact name, or else as a class of a listed library; else nothing."""
@@ -128,12 +141,27 @@ def parse_policy(text: str) -> Policy:
         torchscript_own=tuple(data["torchscript"]["own"]),
         flaws_damaged=tuple(data["flaws"]["damaged"]),
         flaws_unread=tuple(data["flaws"]["unread"]),
+        hubs_good=frozenset(data["hubs"]["good"]),
+        hubs_bad=frozenset(data["hubs"]["bad"]),
+        disagreements=tuple(
+            Reason(entry["scanner"], entry.get("mentions", ""), entry["why"]) for entry in data.get("disagreement", ())
+        ),
     )
 
 
-def allowed_for(allowances: Iterable[Allowance], sha256: str) -> frozenset[str]:
-    """The names that a person's decisions allow to the file with this digest."""
-    return frozenset(allowance.dotted for allowance in allowances if sha256 and allowance.sha256 == sha256.lower())
+def allowed_for(allowances: Iterable[Allowance], sha256: str) -> dict[str, Allowance]:
+    """What people's decisions allow to the file with this digest, by name."""
+    return {one.dotted: one for one in allowances if sha256 and one.sha256 == sha256.lower()}
+
+
+def policy_id(policy: Policy, allowed: Allowed = NOBODY) -> str:
+    """What a verdict records as its policy: the version, and a digest of the names that people allowed to the file.
+
+    A decision made or taken back changes it, so that a verdict that stood on another one is known to be old.
+    """
+    if not allowed:
+        return policy.version
+    return f"{policy.version}+allowed.{hashlib.sha256(' '.join(sorted(allowed)).encode()).hexdigest()[:8]}"
 
 
 def fits(word: str, patterns: Iterable[str]) -> bool:

@@ -30,16 +30,21 @@ def as_lines(verdict: Verdict, name: str) -> list[str]:
 
 
 def summary(verdict: Verdict, most: int = 2) -> str:
-    """The gravest findings in one line: what an error says of a file that is refused."""
+    """The gravest findings in one line, calls first: what an error says of a file that is refused."""
     order = {severity: rank for rank, severity in enumerate(reversed(Severity))}
-    worst = sorted(verdict.findings, key=lambda finding: order[finding.severity])
-    told = [
-        f"{one_line(one.callable, 80)}: {one_line(one.why, 160)}" if one.callable else one_line(one.why, 160)
-        for one in worst
-    ]
-    told = list(dict.fromkeys(told))
+    worst = sorted(verdict.findings, key=lambda finding: (order[finding.severity], not finding.arguments))
+    told = list({finding.callable or finding.why: _told(finding) for finding in reversed(worst)}.values())[::-1]
     more = f" (and {len(told) - most} more)" if len(told) > most else ""
     return "; ".join(told[:most]) + more if told else _MEANING[verdict.outcome]
+
+
+def _told(finding: Finding) -> str:
+    if not finding.callable:
+        return one_line(finding.why, 160)
+    given = one_line(finding.arguments, 80)
+    call = one_line(finding.callable, 80) + (f" given {given}" if given else "")
+    place = _place(finding)
+    return f"{call}: {one_line(finding.why, 160)}" + (f", at {place}" if given and place else "")
 
 
 def _finding(finding: Finding) -> list[str]:
@@ -74,12 +79,13 @@ def as_json(verdict: Verdict) -> dict[str, Json]:
         "basis": verdict.basis.value,
         "engine": verdict.engine,
         "policy": verdict.policy,
-        "findings": [_finding_json(finding) for finding in verdict.findings],
+        "findings": [finding_json(finding) for finding in verdict.findings],
         "unread": [one_line(part) for part in verdict.unread],
     }
 
 
-def _finding_json(finding: Finding) -> Json:
+def finding_json(finding: Finding) -> Json:
+    """One finding ready for `json.dumps`."""
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sdkeep.audit.judge import judge
-from sdkeep.audit.policy import Policy
+from sdkeep.audit.policy import NOBODY, Allowed, Policy
 from sdkeep.formats.contents import Container, Contents
 from sdkeep.formats.look import look
 from sdkeep.ground.events import Stop
@@ -19,7 +19,7 @@ def scan(
     source: Source,
     *,
     policy: Policy | None = None,
-    allowed: frozenset[str] = frozenset(),
+    allowed: Allowed = NOBODY,
     basis: Basis = Basis.WHOLE,
     stop: Stop | None = None,
 ) -> Verdict:

@@ -14,13 +14,13 @@ from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
 from sdkeep.ground.model import Release
 from sdkeep.ground.record import Artifact
 
-_EDGES = """
+EDGES = """
 SELECT e.id AS edge_id, e.child_id, e.relation, e.trust, e.parent, e.source, e.verbatim, e.weight, e.method FROM edge e
 """
-_BY_SPELLING = text(f"{_EDGES} WHERE e.parent IN :spellings AND e.trust <> 'name'").bindparams(
+_BY_SPELLING = text(f"{EDGES} WHERE e.parent IN :spellings AND e.trust <> 'name'").bindparams(
     bindparam("spellings", expanding=True)
 )
-_BY_AIR = f"{_EDGES} WHERE e.trust = 'hub-id' AND e.parent LIKE :air"
+_BY_AIR = f"{EDGES} WHERE e.trust = 'hub-id' AND e.parent LIKE :air"
 
 
 def put(connection: Connection, child_id: int, edges: Iterable[Edge]) -> None:
@@ -46,8 +46,8 @@ def put(connection: Connection, child_id: int, edges: Iterable[Edge]) -> None:
 
 def of_child(connection: Connection, child_id: int) -> tuple[Edge, ...]:
     """The claims about an artifact's parents, in the order they were recorded."""
-    rows = query(connection, f"{_EDGES} WHERE e.child_id = :id ORDER BY e.id", id=child_id)
-    return tuple(_edge(row) for row in rows)
+    rows = query(connection, f"{EDGES} WHERE e.child_id = :id ORDER BY e.id", id=child_id)
+    return tuple(edge_from(row) for row in rows)
 
 
 def children(connection: Connection, parent_id: int, sha256: str) -> tuple[tuple[Artifact, Edge], ...]:
@@ -56,13 +56,20 @@ def children(connection: Connection, parent_id: int, sha256: str) -> tuple[tuple
     A parent that is only a name proves nothing and finds nobody.
     """
     spellings, airs = _spellings(connection, parent_id, sha256)
-    found = {row.edge_id: row for row in connection.execute(_BY_SPELLING, {"spellings": spellings})}
+    return naming(connection, spellings, airs)
+
+
+def naming(
+    connection: Connection, spellings: Iterable[str], airs: Iterable[str] = ()
+) -> tuple[tuple[Artifact, Edge], ...]:
+    """The artifacts that claim a parent spelt exactly in one of these ways, by anything stronger than a name."""
+    found = {row.edge_id: row for row in connection.execute(_BY_SPELLING, {"spellings": list(spellings)})}
     for air in airs:
         found.update({row.edge_id: row for row in query(connection, _BY_AIR, air=air)})
     ids = ",".join(str(row.child_id) for row in found.values()) or "NULL"
     rows = query(connection, f"{COLUMNS} WHERE a.id IN ({ids})")
     artifacts = dict(zip((row.id for row in rows), restored(connection, rows), strict=True))
-    return tuple((artifacts[found[edge_id].child_id], _edge(found[edge_id])) for edge_id in sorted(found))
+    return tuple((artifacts[found[edge_id].child_id], edge_from(found[edge_id])) for edge_id in sorted(found))
 
 
 def _spellings(connection: Connection, artifact_id: int, sha256: str) -> tuple[list[str], list[str]]:
@@ -84,7 +91,8 @@ def _spellings(connection: Connection, artifact_id: int, sha256: str) -> tuple[l
     return [word for word in exact if word], airs
 
 
-def _edge(row: Row[Any]) -> Edge:
+def edge_from(row: Row[Any]) -> Edge:
+    """A claim from a row of `EDGES`."""
     return Edge(
         Parent(Trust(row.trust), row.parent), Relation(row.relation), row.source, row.verbatim, row.weight, row.method
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sdkeep.catalogue import ancestry, artifacts, evidence, health, intents, listing, names, places, releases
+from sdkeep.catalogue import ancestry, artifacts, dossiers, evidence, health, intents, listing, names, places, releases
 from sdkeep.catalogue.backups import Clock, backup
 from sdkeep.catalogue.connection import Connections
+from sdkeep.catalogue.dossiers import Dossier
 from sdkeep.catalogue.health import Stats
 from sdkeep.catalogue.listing import EVERYTHING, Filter, Page
 from sdkeep.catalogue.schema import Upgrade, open_catalogue
@@ -21,7 +22,7 @@ from sdkeep.ground.licence import Licence
 from sdkeep.ground.lineage import Edge
 from sdkeep.ground.model import Release
 from sdkeep.ground.record import Artifact, Blob, Intent, IntentState, Location, Sidecar, Trashed, Ui
-from sdkeep.ground.verdict import Verdict
+from sdkeep.ground.verdict import Allowance, Verdict
 
 
 class Book:
@@ -291,6 +292,11 @@ class Book:
         with self._connections.reading() as tx:
             return ancestry.children(tx, artifacts.id_of(tx, sha256), sha256)
 
+    def children_naming(self, spellings: Iterable[str]) -> tuple[tuple[Artifact, Edge], ...]:
+        """The artifacts that name as parent what is spelt so (a sha256, `autov2:...`, `hf:...`), recorded or not."""
+        with self._connections.reading() as tx:
+            return ancestry.naming(tx, spellings)
+
     def put_verdict(self, sha256: str, verdict: Verdict, at: str = "") -> None:
         """Record what a scan of the whole file said; `at` is now unless given."""
         with self._connections.writing() as tx:
@@ -300,6 +306,26 @@ class Book:
         """The verdict recorded last."""
         with self._connections.reading() as tx:
             return evidence.verdict_of(tx, sha256)
+
+    def allow(self, allowance: Allowance) -> None:
+        """Record that a person allows one name to one file, known here or not; `at` is now unless given."""
+        with self._connections.writing() as tx:
+            evidence.allow(tx, allowance, now(self._clock))
+
+    def disallow(self, sha256: str, dotted: str) -> bool:
+        """Take such a decision back; whether there was one."""
+        with self._connections.writing() as tx:
+            return evidence.disallow(tx, sha256, dotted)
+
+    def allowances(self, sha256: str = "") -> tuple[Allowance, ...]:
+        """The decisions about one file, or all of them, oldest first."""
+        with self._connections.reading() as tx:
+            return evidence.allowances(tx, sha256)
+
+    def dossiers(self, sha256s: Sequence[str]) -> dict[str, Dossier]:
+        """What an audit asks about each of these artifacts, by sha256; some hundreds at a time."""
+        with self._connections.reading() as tx:
+            return dossiers.dossiers(tx, sha256s)
 
     def put_licence(self, sha256: str, licence: Licence) -> None:
         """Record a licence for these bytes, replacing what the same source said before."""

@@ -1,4 +1,4 @@
-"""What is said of an artifact: verdicts of scans, and licences of publishers."""
+"""What is said of an artifact: verdicts of scans, decisions of people, and licences of publishers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row
 from sdkeep.catalogue.connection import changed, query
 from sdkeep.catalogue.packing import findings, flags, packed, packed_findings, words
 from sdkeep.ground.licence import Licence, Use
-from sdkeep.ground.verdict import Basis, Outcome, Verdict
+from sdkeep.ground.verdict import Allowance, Basis, Outcome, Verdict
 
 
 def put_verdict(connection: Connection, artifact_id: int, verdict: Verdict, at: str) -> None:
@@ -42,10 +42,46 @@ def verdict_of(connection: Connection, sha256: str) -> Verdict | None:
     sql = """SELECT v.* FROM verdict v JOIN artifact a ON a.id = v.artifact_id
     WHERE a.sha256 = :sha256 ORDER BY v.id DESC LIMIT 1"""
     for row in query(connection, sql, sha256=sha256):
-        return Verdict(
-            Outcome(row.outcome), row.container, findings(row.findings), words(row.unread), row.engine, row.policy
-        )
+        return verdict_from(row)
     return None
+
+
+def verdict_from(row: Row[Any]) -> Verdict:
+    """A verdict from a row of its table."""
+    return Verdict(
+        Outcome(row.outcome), row.container, findings(row.findings), words(row.unread), row.engine, row.policy
+    )
+
+
+def allow(connection: Connection, allowance: Allowance, at: str) -> None:
+    """Record a decision, replacing an earlier one about the same name and file."""
+    from sdkeep.catalogue import tables
+
+    tables.Allowance(
+        sha256=allowance.sha256,
+        name=allowance.dotted,
+        who=allowance.by,
+        at=allowance.at or at,
+        reason=allowance.reason,
+    ).save(connection, "sha256", "name")
+
+
+def disallow(connection: Connection, sha256: str, dotted: str) -> bool:
+    """Take a decision back; whether there was one."""
+    sql = "DELETE FROM allowance WHERE sha256 = :sha256 AND name = :name"
+    return changed(connection, sql, sha256=sha256, name=dotted) > 0
+
+
+def allowances(connection: Connection, sha256: str = "") -> tuple[Allowance, ...]:
+    """The decisions about one file, or all of them, oldest first."""
+    sql = "SELECT * FROM allowance WHERE :sha256 IN ('', sha256) ORDER BY id"
+    rows = query(connection, sql, sha256=sha256)
+    return tuple(map(allowance_from, rows))
+
+
+def allowance_from(row: Row[Any]) -> Allowance:
+    """A decision from a row of its table."""
+    return Allowance(row.name, row.sha256, row.who, row.at, row.reason)
 
 
 def put_licence(connection: Connection, artifact_id: int, licence: Licence) -> None:
@@ -69,7 +105,7 @@ def licence_of(connection: Connection, sha256: str) -> Licence | None:
     rows = query(connection, f"{own} LIMIT 1", sha256=sha256) or query(
         connection, f"{published} LIMIT 1", sha256=sha256
     )
-    return _licence(rows[0]) if rows else None
+    return licence_from(rows[0]) if rows else None
 
 
 def put_release_licence(connection: Connection, release_id: int, licence: Licence) -> None:
@@ -82,7 +118,7 @@ def put_release_licence(connection: Connection, release_id: int, licence: Licenc
 def release_licence(connection: Connection, release_id: int) -> Licence:
     """The licence that a release states; one that allows and says nothing when it states none."""
     rows = query(connection, "SELECT * FROM licence WHERE release_id = :id", id=release_id)
-    return _licence(rows[0]) if rows else Licence()
+    return licence_from(rows[0]) if rows else Licence()
 
 
 def _save(
@@ -104,7 +140,8 @@ def _save(
     ).save(connection)
 
 
-def _licence(row: Row[Any]) -> Licence:
+def licence_from(row: Row[Any]) -> Licence:
+    """A licence from a row of its table."""
     return Licence(
         id=row.licence,
         name=row.name,

@@ -10,7 +10,7 @@ from sdkeep.catalogue.connection import changed, query
 from sdkeep.ground.errors import UnknownUi
 from sdkeep.ground.record import Blob, Location, Method, Sidecar, Trashed, Ui
 
-_LOCATION = """
+LOCATION = """
 SELECT l.*, a.sha256, coalesce(ui.name, '') AS ui
 FROM location l JOIN artifact a ON a.id = l.artifact_id LEFT JOIN ui ON ui.id = l.ui_id
 """
@@ -18,7 +18,7 @@ _SIDECAR = """
 SELECT s.path, a.sha256, s.content, coalesce(ui.name, '') AS ui
 FROM sidecar s JOIN artifact a ON a.id = s.artifact_id LEFT JOIN ui ON ui.id = s.ui_id
 """
-_BLOB = "SELECT b.*, a.sha256 FROM blob b JOIN artifact a ON a.id = b.artifact_id"
+BLOB = "SELECT b.*, a.sha256 FROM blob b JOIN artifact a ON a.id = b.artifact_id"
 _USED = "SELECT 1 FROM location l WHERE l.artifact_id = b.artifact_id"
 
 
@@ -41,25 +41,25 @@ def put_location(connection: Connection, artifact_id: int, location: Location) -
 
 def locations_of(connection: Connection, sha256: str) -> tuple[Location, ...]:
     """Every path that holds these bytes."""
-    rows = query(connection, f"{_LOCATION} WHERE a.sha256 = :sha256 ORDER BY l.id", sha256=sha256)
-    return tuple(map(_location, rows))
+    rows = query(connection, f"{LOCATION} WHERE a.sha256 = :sha256 ORDER BY l.id", sha256=sha256)
+    return tuple(map(location_from, rows))
 
 
 def location_at(connection: Connection, path: str) -> Location | None:
     """What is recorded for exactly this path."""
-    rows = query(connection, f"{_LOCATION} WHERE l.path = :path", path=path)
-    return _location(rows[0]) if rows else None
+    rows = query(connection, f"{LOCATION} WHERE l.path = :path", path=path)
+    return location_from(rows[0]) if rows else None
 
 
 def locations_in(connection: Connection, ui: str) -> tuple[Location, ...]:
     """Every path placed in this interface, in path order."""
-    rows = query(connection, f"{_LOCATION} WHERE ui.name = :ui ORDER BY l.path", ui=ui)
-    return tuple(map(_location, rows))
+    rows = query(connection, f"{LOCATION} WHERE ui.name = :ui ORDER BY l.path", ui=ui)
+    return tuple(map(location_from, rows))
 
 
 def all_locations(connection: Connection) -> tuple[Location, ...]:
     """Every path we know, in path order."""
-    return tuple(map(_location, query(connection, f"{_LOCATION} ORDER BY l.path")))
+    return tuple(map(location_from, query(connection, f"{LOCATION} ORDER BY l.path")))
 
 
 def drop_location(connection: Connection, path: str) -> bool:
@@ -118,18 +118,20 @@ def drop_blob(connection: Connection, sha256: str, root: str) -> bool:
 
 def blobs_of(connection: Connection, sha256: str) -> tuple[Blob, ...]:
     """The roots that hold these bytes."""
-    return tuple(map(_blob, query(connection, f"{_BLOB} WHERE a.sha256 = :sha256 ORDER BY b.id", sha256=sha256)))
+    return tuple(map(blob_from, query(connection, f"{BLOB} WHERE a.sha256 = :sha256 ORDER BY b.id", sha256=sha256)))
 
 
 def blobs_in(connection: Connection, root: str) -> tuple[Blob, ...]:
     """Everything a root holds, oldest first."""
-    return tuple(map(_blob, query(connection, f"{_BLOB} WHERE b.root = :root ORDER BY b.stored_at, b.id", root=root)))
+    return tuple(
+        map(blob_from, query(connection, f"{BLOB} WHERE b.root = :root ORDER BY b.stored_at, b.id", root=root))
+    )
 
 
 def unreferenced_blobs(connection: Connection, root: str) -> tuple[Blob, ...]:
     """What a root holds and no known path outside it uses, oldest first."""
-    sql = f"{_BLOB} WHERE b.root = :root AND NOT EXISTS ({_USED}) ORDER BY b.stored_at, b.id"
-    return tuple(map(_blob, query(connection, sql, root=root)))
+    sql = f"{BLOB} WHERE b.root = :root AND NOT EXISTS ({_USED}) ORDER BY b.stored_at, b.id"
+    return tuple(map(blob_from, query(connection, sql, root=root)))
 
 
 def put_ui(connection: Connection, ui: Ui, at: str) -> None:
@@ -188,7 +190,8 @@ def _sidecar(row: Row[Any]) -> Sidecar:
     return Sidecar(row.path, row.sha256, row.content, row.ui)
 
 
-def _location(row: Row[Any]) -> Location:
+def location_from(row: Row[Any]) -> Location:
+    """A path from a row of `LOCATION`."""
     return Location(
         path=row.path,
         sha256=row.sha256,
@@ -202,5 +205,6 @@ def _location(row: Row[Any]) -> Location:
     )
 
 
-def _blob(row: Row[Any]) -> Blob:
+def blob_from(row: Row[Any]) -> Blob:
+    """A stored copy from a row of `BLOB`."""
     return Blob(row.sha256, row.root, row.size, row.stored_at, row.verified_at)

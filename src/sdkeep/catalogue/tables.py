@@ -312,6 +312,19 @@ class Verdict(Table, table=True):
     unread: str = _text("[]")
 
 
+class Allowance(Table, table=True):
+    """A person's decision that one file may use one name; it outlives the record of the file."""
+
+    __tablename__ = "allowance"
+    __table_args__ = (UniqueConstraint("sha256", "name"),)
+    id: int | None = _key()
+    sha256: str = _text()
+    name: str = _text()
+    who: str = _text()
+    at: str = _text()
+    reason: str = _text()
+
+
 class Intent(Table, table=True):
     """A file action that was about to happen; `open` rows are what a crash left."""
 

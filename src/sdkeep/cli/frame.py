@@ -258,7 +258,8 @@ def document(verb_name: str, reply: Reply, warnings: Sequence[str]) -> str:
         "errors": [error_json(error, ref) for ref, error in reply.failures],
         "warnings": [*warnings, *reply.warnings],
     }
-    return json.dumps(body, ensure_ascii=False, indent=2)
+    text = json.dumps(body, ensure_ascii=False, indent=2)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)  # a terminal may read it
 
 
 def look_from(common: Common) -> Look:

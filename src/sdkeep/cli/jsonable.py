@@ -21,7 +21,7 @@ def jsonable(value: object) -> Json:
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode() if not value.isascii() else value
+        return value
     if isinstance(value, Path | Digest):
         return str(value)
     if isinstance(value, dict):

@@ -84,7 +84,8 @@ class Out:
         for label, value in kept:
             lines = printable(value).splitlines() or [""]
             if self.mode is Mode.PLAIN:
-                self._write(self._stdout, f"{label}\t{' '.join(lines)}")
+                for line in lines:
+                    self._write(self._stdout, f"{label}\t{line}")
                 continue
             self._write(self._stdout, f"{label:<{width}}  {lines[0]}")
             for more in lines[1:]:

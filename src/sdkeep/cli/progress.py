@@ -43,7 +43,7 @@ def ndjson(stream: TextIO, clock: Callable[[], float] = time.monotonic) -> Repor
                 if now - last.get(event.job, 0.0) < 1 / EVENTS_PER_SECOND:
                     return
                 last[event.job] = now
-            stream.write(json.dumps(_event_json(event), ensure_ascii=False) + "\n")
+            stream.write(json.dumps(_event_json(event)) + "\n")
             stream.flush()
 
     return report
@@ -82,24 +82,37 @@ def _bars(stderr: TextIO) -> Iterator[Report]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(file=stderr), transient=True) as progress:
-        yield _BarSink(progress)
+    sink = _BarSink(Progress(*columns, console=Console(file=stderr), transient=True))
+    try:
+        yield sink
+    finally:
+        sink.close()
 
 
 class _BarSink:
-    """Turns events into bars, one a job."""
+    """Turns events into bars, one a job. The screen is taken while there are jobs, and left alone between them."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        match event:
-            case Started(job, what, total, _):
-                self._tasks[job] = self._progress.add_task(one_line(what, 40), total=total)
-            case Moved(job, done) if job in self._tasks:
-                self._progress.update(self._tasks[job], completed=done)
-            case Ended(job) if job in self._tasks:
-                self._progress.remove_task(self._tasks.pop(job))
-            case _:
-                pass
+        with self._lock:
+            match event:
+                case Started(job, what, total, _):
+                    if not self._tasks:
+                        self._progress.start()
+                    self._tasks[job] = self._progress.add_task(one_line(what, 40), total=total)
+                case Moved(job, done) if job in self._tasks:
+                    self._progress.update(self._tasks[job], completed=done)
+                case Ended(job) if job in self._tasks:
+                    self._progress.remove_task(self._tasks.pop(job))
+                    if not self._tasks:
+                        self._progress.stop()
+                case _:
+                    pass
+
+    def close(self) -> None:
+        """Give the screen back, whatever was going on."""
+        self._progress.stop()

@@ -20,6 +20,7 @@ from sdkeep.actions.convert import Converted
 from sdkeep.actions.database import BackedUp, Upgraded
 from sdkeep.actions.doctor import Check
 from sdkeep.actions.get import Got
+from sdkeep.actions.lineage import Lineage
 from sdkeep.actions.listing import Listing
 from sdkeep.actions.placing import Placed
 from sdkeep.actions.removing import Removed, Swept, Unplaced
@@ -49,6 +50,7 @@ ANSWERS: dict[str, object] = {
     "search": list[Hit],
     "get": list[Got],
     "show": list[ShownArtifact | ShownFile | ShownModel],
+    "lineage": list[Lineage],
     "ls": Listing,
     "add": list[Added],
     "scan": list[Scanned],

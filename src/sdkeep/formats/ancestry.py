@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from sdkeep.formats.known import WEIGHTS
 from sdkeep.formats.tolerant import LONGEST, parsed, value
 from sdkeep.ground.digest import DIGITS, EMPTY_SHA256, Digest, DigestKind
 from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
@@ -13,7 +14,6 @@ Scalar = str | int | float | bool | None
 
 _MOST = 64
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-_WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 _MERGE_SLOTS = ("primary", "secondary", "tertiary")
 _LOADED = ("ckpt_name", "unet_name", "lora_name")
 
@@ -38,6 +38,13 @@ def ancestors(metadata: Mapping[str, str]) -> tuple[tuple[str, Edge], ...]:
     return tuple(found)
 
 
+def ancestor_names(metadata: Mapping[str, str]) -> dict[str, str]:
+    """What a merge calls the models that took part in it, by their SHA-256."""
+    named = _names(parsed(metadata.get("sd_merge_models", "")))
+    found = ((Digest.of(DigestKind.SHA256, key), name) for key, name in list(named.items())[:_MOST])
+    return {digest.value: name[:LONGEST] for digest, name in found if digest}
+
+
 def _trained(metadata: Mapping[str, str]) -> Iterator[Edge]:
     """The model that an adapter or embedding was trained on: one edge, by the strongest of its labels."""
     labels = {key: value(metadata, key) for key in ("ss_new_sd_model_hash", "ss_sd_model_hash", "ss_sd_model_name")}
@@ -59,7 +66,7 @@ def _parent(text: str) -> Parent | None:
                 return None
             whole = kind is DigestKind.SHA256
             return Parent(Trust.SHA256, digest.value) if whole else Parent(Trust.SHORT_HASH, str(digest))
-    if _REPOSITORY.fullmatch(text) and not text.lower().endswith(_WEIGHTS):
+    if _REPOSITORY.fullmatch(text) and not text.lower().endswith(WEIGHTS):
         return Parent(Trust.HUB_ID, f"hf:{text}")
     name = re.split(r"[\\/]", text)[-1].strip()
     return Parent(Trust.NAME, name) if name else None

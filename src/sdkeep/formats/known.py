@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
-from sdkeep.ground.digest import Digest
+from sdkeep.ground.digest import Digest, DigestKind
 from sdkeep.ground.kinds import Family, Kind
 from sdkeep.ground.licence import Licence
 from sdkeep.ground.lineage import Relation
+
+WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
+"""Endings of the file names that models are published under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,23 @@ def by_sha256(value: str | Digest) -> KnownModel | None:
     return _table().hashed.get(text.strip().lower())
 
 
+def by_short(digest: Digest) -> tuple[KnownModel, ...]:
+    """The known models whose confirmed SHA-256 begins with this AutoV2. Other short hashes are not listed here."""
+    if digest.kind is not DigestKind.AUTOV2:
+        return ()
+    return tuple(model for value, model in _table().hashed.items() if value.startswith(digest.value))
+
+
+def by_file_name(name: str) -> tuple[KnownModel, ...]:
+    """The known models published under this file name. A name proves nothing."""
+    return _table().filed.get(name.strip().lower(), ())
+
+
+def in_repository(repo: str) -> tuple[KnownModel, ...]:
+    """The known models published in this Hugging Face repository (`ORG/REPO`), in the order of the table."""
+    return _table().housed.get(repo.strip().lower(), ())
+
+
 def names() -> tuple[str, ...]:
     """Every name that `by_name` answers, aliases first, each model once in the order of the table."""
     return tuple(dict.fromkeys(name for model in everything() for name in (*model.aliases, model.id)))
@@ -76,6 +96,8 @@ class _Table:
     models: tuple[KnownModel, ...]
     named: dict[str, KnownModel]
     hashed: dict[str, KnownModel]
+    filed: dict[str, tuple[KnownModel, ...]]
+    housed: dict[str, tuple[KnownModel, ...]]
 
 
 @cache
@@ -107,4 +129,13 @@ def _table() -> _Table:
     )
     named = {alias: model for model in models for alias in model.aliases}
     named.update({model.id: model for model in models})
-    return _Table(models, named, {model.sha256: model for model in models if model.sha256 and model.confirmed})
+    hashed = {model.sha256: model for model in models if model.sha256 and model.confirmed}
+    filed: dict[str, tuple[KnownModel, ...]] = {}
+    housed: dict[str, tuple[KnownModel, ...]] = {}
+    for model in models:
+        places = [ref for ref in model.refs if ref.startswith("hf:")]
+        for name in dict.fromkeys(ref.rpartition("/")[2].lower() for ref in places):
+            filed[name] = (*filed.get(name, ()), model)
+        for repo in dict.fromkeys("/".join(ref[3:].lower().split("/")[:2]) for ref in places):
+            housed[repo] = (*housed.get(repo, ()), model)
+    return _Table(models, named, hashed, filed, housed)

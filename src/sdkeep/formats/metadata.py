@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Mapping
 
 from sdkeep.formats import bases
-from sdkeep.formats.ancestry import ancestors, edges
+from sdkeep.formats.ancestry import ancestor_names, ancestors, edges
 from sdkeep.formats.known import by_sha256
 from sdkeep.formats.tolerant import LONGEST, SILENT, parsed, value
 from sdkeep.ground.identity import MetadataClaims
 from sdkeep.ground.kinds import Family
 
-__all__ = ["ancestors", "claims", "edges", "trigger_words"]
+__all__ = ["ancestor_names", "ancestors", "claims", "edges", "trigger_words"]
 
 _MOST_WORDS = 12
 _TOP_TAGS = 5

@@ -55,6 +55,8 @@ class FileSource:
         """The bytes from `offset` on, fewer only at the end of the file."""
         _check(offset, length)
         length = min(length, max(self._size - offset, 0))
+        if not length:
+            return b""  # the system call refuses offsets that no file reaches
         try:
             first = self._read(offset, length)
             if len(first) == length or not first:

@@ -114,6 +114,8 @@ def read_directory(source: Source) -> Directory | None:
     raw = tail[start - base : start - base + end.length] if start >= base else source.read_at(start, end.length)
     entries, problems = _entries(raw, start, shift, end.count)
     flaws.extend(problems)
+    if shift and _starts_with_entry(source, end.offset):  # torch finds another directory where the offset says
+        entries = _entries(source.read_at(end.offset, end.length), end.offset, 0, end.count)[0] + entries
     flaws.extend(_name_flaws(entries))
     return Directory(tuple(entries), start, end.at, shift, tuple(flaws))
 
@@ -297,7 +299,7 @@ class Located:
 
 def locate(source: Source, entry: Entry) -> Located:
     """Read the local header of `entry` and compare every field with the central directory's."""
-    raw = source.read_at(entry.header, 30 + len(entry.raw) + 64)
+    raw = source.read_at(entry.header, 30 + len(entry.raw) + 64) if entry.header >= 0 else b""
     if raw[:4] != _LOCAL or len(raw) < 30:
         why = f"there is no local header for `{entry.name}` where the directory points"
         return Located(None, (Flaw("local-header-missing", why, entry.header, entry.name),))

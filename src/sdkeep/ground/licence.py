@@ -29,3 +29,31 @@ class Licence:
     source: str = ""
     seen: str = ""
     verbatim: str = ""
+
+
+class Allowed(StrEnum):
+    """The answer for one use. `unknown` is never to be read as yes."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Whether one use is allowed once the whole lineage is counted; `why` names the files and licences that decide.
+
+    `conditions` are what comes with a yes: restrictions that pass on.
+    """
+
+    use: Use
+    allowed: Allowed
+    why: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+
+
+ADVICE = (
+    "this is advice, not law: the licences themselves decide, and the data a model was trained on may hold "
+    "copyrighted works"
+)
+"""What goes with every answer about permissions."""

@@ -95,6 +95,20 @@ class Verdict:
         return self.outcome.placeable and self.basis is Basis.WHOLE
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """A person's decision that one file may use one name: `dotted` is the exact `module.name`, `sha256` lower-case hex.
+
+    `by` is who decided, `at` when (UTC ISO-8601), `reason` why, in their words.
+    """
+
+    dotted: str
+    sha256: str
+    by: str = ""
+    at: str = ""
+    reason: str = ""
+
+
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
     """The worst of several outcomes; clean when there are none."""
     return max(outcomes, key=lambda outcome: outcome.rank, default=Outcome.CLEAN)

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from sdkeep.cli.completion import hubs
 from sdkeep.cli.frame import Face, Reply, verb
 from sdkeep.cli.output import Out
 from sdkeep.ground.errors import NeedsAnswer
 
-HubName = Annotated[str, typer.Argument(metavar="HUB", help="civitai or huggingface.")]
+HubName = Annotated[str, typer.Argument(metavar="HUB", help="civitai or huggingface.", autocompletion=hubs)]
 
 
 def register(app: typer.Typer) -> None:

@@ -6,10 +6,16 @@ from typing import Annotated
 
 import typer
 
+from sdkeep.cli.completion import setting_names
 from sdkeep.cli.frame import Face, Reply, verb
 from sdkeep.cli.output import Out
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A setting; `sdkeep config list` names them all.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A setting; `sdkeep config list` names them all.", autocompletion=setting_names
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:

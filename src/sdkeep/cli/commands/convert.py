@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sdkeep.cli.commands.shared import size_text
+from sdkeep.cli.completion import catalogue_names
 from sdkeep.cli.frame import DryRun, Face, Reply, reply_to, verb
 from sdkeep.cli.output import Out
 from sdkeep.ground.errors import UsageError
@@ -27,7 +28,12 @@ def register(app: typer.Typer) -> None:
     )
     def convert(
         face: Face,
-        refs: Annotated[list[str], typer.Argument(metavar="PATH...", help="Pickled files, or catalogued names.")],
+        refs: Annotated[
+            list[str],
+            typer.Argument(
+                metavar="PATH...", help="Pickled files, or catalogued names.", autocompletion=catalogue_names
+            ),
+        ],
         out: Annotated[
             Path | None, typer.Option("--out", "-o", metavar="PATH", help="File or folder to write.")
         ] = None,
@@ -50,7 +56,7 @@ def register(app: typer.Typer) -> None:
         def one(ref: str) -> Converted:
             paths = files_of(ref)
             if paths is None:
-                return convert_named(face.house(), ref, True)
+                return convert_named(face.house(), ref, request)
             if len(paths) != 1 or Path(ref).is_dir():
                 raise UsageError(
                     f"`{ref}` is a folder", "files are converted one by one", f"`sdkeep convert '{ref}'/*.ckpt`"

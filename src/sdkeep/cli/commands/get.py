@@ -122,5 +122,8 @@ def _show_file(out: Out, file: FileAnswer) -> None:
     for claim in file.claims:
         out.debug(f"  {claim.scanner} says: {claim.result} {claim.message}".rstrip())
     if file.converted_from:
-        out.line(f"  converted {file.tensors} tensors to safetensors; the pickle is in the trash or kept as asked")
+        count = "1 tensor" if file.tensors == 1 else f"{file.tensors:,} tensors"
+        fate = "the pickle is kept beside it" if file.original_kept else "the pickle is in the trash"
+        only = "" if file.verdict.startswith("clean") else "; what is kept is clean: it can hold no code"
+        out.line(f"  converted: {count} copied to safetensors, {fate}{only}")
     show_placed(out, list(file.placed), margin="  ")

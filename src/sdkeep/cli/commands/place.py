@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sdkeep.cli.commands.shared import InUi
+from sdkeep.cli.completion import catalogue_names
 from sdkeep.cli.frame import DryRun, Face, Reply, reply_to, verb
 from sdkeep.cli.output import Out
 from sdkeep.ground.errors import UnknownUi
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
     from sdkeep.actions.placing import Placed
     from sdkeep.actions.removing import Unplaced
 
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Catalogued names, hashes or hub references.")]
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME...", help="Catalogued names, hashes or hub references.", autocompletion=catalogue_names
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:

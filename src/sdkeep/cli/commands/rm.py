@@ -8,6 +8,7 @@ import typer
 
 from sdkeep.cli.commands.place import Names, show_unplaced
 from sdkeep.cli.commands.shared import size_text
+from sdkeep.cli.completion import catalogue_names
 from sdkeep.cli.frame import DryRun, Face, Reply, Yes, reply_to, verb
 from sdkeep.cli.output import Out
 from sdkeep.ground.errors import NeedsAnswer
@@ -47,7 +48,8 @@ def register(app: typer.Typer) -> None:
     def restore(
         face: Face,
         entries: Annotated[
-            list[str] | None, typer.Argument(metavar="[ENTRY]...", help="Trash ids, names or hashes.")
+            list[str] | None,
+            typer.Argument(metavar="[ENTRY]...", help="Trash ids, names or hashes.", autocompletion=catalogue_names),
         ] = None,
     ) -> Reply:
         """Bring files back from the trash; without arguments, list what is in it."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sdkeep.cli.completion import catalogue_names
 from sdkeep.cli.frame import Face, Reply, reply_to, verb
 from sdkeep.cli.output import Mode, Out
 
@@ -21,7 +22,12 @@ def register(app: typer.Typer) -> None:
     @verb(app, "scan", examples=("sdkeep scan model.ckpt", "sdkeep scan ~/models --json", "sdkeep scan name:my-model"))
     def scan(
         face: Face,
-        refs: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or catalogued names.")],
+        refs: Annotated[
+            list[str],
+            typer.Argument(
+                metavar="PATH...", help="Files, folders or catalogued names.", autocompletion=catalogue_names
+            ),
+        ],
     ) -> Reply:
         """Say whether files can run code when a WebUI loads them. Nothing is executed, ever.
 

@@ -6,19 +6,35 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from sdkeep.cli.completion import catalogue_names, families, kinds, ui_names
 from sdkeep.ground.errors import UsageError
 from sdkeep.ground.kinds import Family, Kind, Vocabulary
 
 Refs = Annotated[
     list[str],
-    typer.Argument(metavar="REF...", help="civitai:ID, hf:ORG/REPO, a page URL, an AIR, a hash, a short name."),
+    typer.Argument(
+        metavar="REF...",
+        help="civitai:ID, hf:ORG/REPO, a page URL, an AIR, a hash, a short name.",
+        autocompletion=catalogue_names,
+    ),
 ]
 InUi = Annotated[
     list[str] | None,
-    typer.Option("--in", "--ui", metavar="UI", help="Place in this registered WebUI only (repeatable)."),
+    typer.Option(
+        "--in",
+        "--ui",
+        metavar="UI",
+        help="Place in this registered WebUI only (repeatable).",
+        autocompletion=ui_names,
+    ),
 ]
-KindName = Annotated[str, typer.Option("--kind", metavar="KIND", help="checkpoint, lora, embedding, vae, ...")]
-FamilyName = Annotated[str, typer.Option("--family", metavar="FAMILY", help="sd1, sd2, sdxl, ...")]
+KindName = Annotated[
+    str,
+    typer.Option("--kind", metavar="KIND", help="checkpoint, lora, embedding, vae, ...", autocompletion=kinds),
+]
+FamilyName = Annotated[
+    str, typer.Option("--family", metavar="FAMILY", help="sd1, sd2, sdxl, ...", autocompletion=families)
+]
 
 
 V = TypeVar("V", bound=Vocabulary)
@@ -61,3 +77,8 @@ def family_text(family: object, base: str) -> str:
     """The structure's family with the claimed base behind it where that says more."""
     known = "" if str(family) == "unknown" else str(family)
     return f"{known} ({base})" if known and base and base.lower() != known else known or base
+
+
+def kind_text(kind: object, algorithm: str, variant: str) -> str:
+    """The kind with what narrows it down."""
+    return " ".join(dict.fromkeys(part for part in (str(kind), algorithm, variant) if part))

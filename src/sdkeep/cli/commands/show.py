@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sdkeep.cli.commands.shared import family_text, size_text
+from sdkeep.cli.commands.shared import family_text, kind_text, size_text
+from sdkeep.cli.completion import catalogue_names
 from sdkeep.cli.frame import Face, Reply, reply_to, verb
 from sdkeep.cli.output import Out
+from sdkeep.cli.permitted import in_full, in_one_line
 from sdkeep.ground.text import plain
 
 if TYPE_CHECKING:
@@ -24,7 +26,12 @@ def register(app: typer.Typer) -> None:
     @verb(app, "show", "info", examples=("sdkeep show my-lora", "sdkeep show civitai:7808", "sdkeep show ./model.ckpt"))
     def show(
         face: Face,
-        refs: Annotated[list[str], typer.Argument(metavar="REF...", help="Names, hub references, hashes or paths.")],
+        refs: Annotated[
+            list[str],
+            typer.Argument(
+                metavar="REF...", help="Names, hub references, hashes or paths.", autocompletion=catalogue_names
+            ),
+        ],
         metadata: Annotated[bool, typer.Option("--metadata", help="Print all metadata of a file.")] = False,
     ) -> Reply:
         """Tell all about catalogued files, releases at the hubs, and files on disk."""
@@ -64,7 +71,7 @@ def _artifact(out: Out, shown: ShownArtifact) -> None:
         [
             ("name", one.name),
             ("file", one.file_name),
-            ("kind", " ".join(part for part in (str(one.kind), one.algorithm, one.variant) if part)),
+            ("kind", kind_text(one.kind, one.algorithm, one.variant)),
             ("family", family_text(one.family, one.base)),
             ("precision", "" if str(one.precision) == "unknown" else str(one.precision)),
             ("size", size_text(one.size)),
@@ -74,6 +81,8 @@ def _artifact(out: Out, shown: ShownArtifact) -> None:
             ("hub says", "\n".join(shown.claims)),
             ("marked", ", ".join(shown.flags)),
             ("licence", _licence(shown.licence)),
+            ("base model", shown.base_model),
+            ("allowed", "\n".join(_allowed(out, shown))),
             ("from", one.origin),
             ("page", shown.page),
             ("bytes at", shown.path or "not here any more"),
@@ -85,6 +94,12 @@ def _artifact(out: Out, shown: ShownArtifact) -> None:
             ("added", one.added),
         ]
     )
+
+
+def _allowed(out: Out, shown: ShownArtifact) -> list[str]:
+    if out.look.verbose:
+        return in_full(shown.permissions, shown.advice)
+    return [in_one_line(shown.permissions), "with all it was made from; `-v` says why; advice, not law"]
 
 
 def _edge(relation: object, parent: str, source: str) -> str:
@@ -107,7 +122,7 @@ def _file(out: Out, shown: ShownFile, metadata: bool) -> None:
     out.record(
         [
             ("container", shown.container),
-            ("kind", " ".join(part for part in (str(identity.kind), identity.algorithm, identity.variant) if part)),
+            ("kind", kind_text(identity.kind, identity.algorithm, identity.variant)),
             ("family", str(identity.family)),
             ("confidence", str(identity.confidence)),
             ("evidence", "\n".join(identity.evidence)),
@@ -118,6 +133,7 @@ def _file(out: Out, shown: ShownFile, metadata: bool) -> None:
             ("parameters", f"{identity.parameters:,}" if identity.parameters else ""),
             ("size", size_text(shown.size)),
             ("verdict", str(shown.verdict.outcome)),
+            ("base model", shown.base_model),
             ("claims", ", ".join(word for word in (claims.title, claims.author, claims.base, claims.licence) if word)),
             ("trigger words", ", ".join(claims.trigger_words)),
             ("extras", ", ".join(f"{key}={value}" for key, value in shown.extras.items())),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sdkeep.cli.completion import ui_names
 from sdkeep.cli.frame import Face, Reply, verb
 from sdkeep.cli.output import Out
 
@@ -50,7 +51,10 @@ def register(app: typer.Typer) -> None:
         return Reply(list(done), lambda out: _show(out, done), hints=hints)
 
     @verb(group, "rm", "remove", group="ui", examples=("sdkeep ui rm forge",))
-    def rm(face: Face, name: Annotated[str, typer.Argument(metavar="NAME", help="A registered WebUI.")]) -> Reply:
+    def rm(
+        face: Face,
+        name: Annotated[str, typer.Argument(metavar="NAME", help="A registered WebUI.", autocompletion=ui_names)],
+    ) -> Reply:
         """Forget a WebUI. Nothing in its folder is touched."""
         from sdkeep.actions.uis import rm as act
 

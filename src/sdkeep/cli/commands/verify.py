@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sdkeep.cli.completion import catalogue_names
 from sdkeep.cli.frame import Face, Reply, reply_to, verb
 from sdkeep.cli.output import Out
 
@@ -17,7 +18,10 @@ def register(app: typer.Typer) -> None:
     def verify(
         face: Face,
         names: Annotated[
-            list[str] | None, typer.Argument(metavar="[NAME]...", help="Catalogued names; all by default.")
+            list[str] | None,
+            typer.Argument(
+                metavar="[NAME]...", help="Catalogued names; all by default.", autocompletion=catalogue_names
+            ),
         ] = None,
     ) -> Reply:
         """Hash stored and placed files again. Exit status 1 when any is missing, damaged or changed."""

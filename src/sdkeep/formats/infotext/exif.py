@@ -12,6 +12,8 @@ from sdkeep.formats.infotext.lettering import loose, user_comment
 
 _EXIF_DIRECTORY = 0x8769
 _USER_COMMENT = 0x9286
+_MAKER_NOTE = 0x927C
+_LONGEST_SCHEME = 64
 _TEXTS = {
     0x010D: "DocumentName",
     0x010E: "ImageDescription",
@@ -19,7 +21,7 @@ _TEXTS = {
     0x0110: "Model",
     0x0131: "Software",
     0x013B: "Artist",
-    0x927C: "MakerNote",
+    _MAKER_NOTE: "MakerNote",
     _USER_COMMENT: "UserComment",
 }
 _WINDOWS = {0x9C9B: "XPTitle", 0x9C9C: "XPComment", 0x9C9D: "XPAuthor", 0x9C9E: "XPKeywords", 0x9C9F: "XPSubject"}
@@ -56,9 +58,8 @@ def _directory(block: bytes, order: str, start: int, gathering: Gathering) -> in
         tag, kind, length = struct.unpack_from(order + "HHI", block, place)
         if tag == _EXIF_DIRECTORY:
             (inner,) = struct.unpack_from(order + "I", block, place + 8)
-        elif tag in _TEXTS or tag in _WINDOWS:
-            if kind in _BYTES:
-                _text(block, order, (tag, length, place + 8), gathering)
+        elif (tag in _TEXTS or tag in _WINDOWS) and kind in _BYTES:
+            _text(block, order, (tag, length, place + 8), gathering)
     return inner
 
 
@@ -71,6 +72,8 @@ def _text(block: bytes, order: str, entry: tuple[int, int, int], gathering: Gath
         gathering.problem(f"the EXIF field `{name[5:]}` is cut short")
         return
     data = block[place : place + length]
+    if tag == _MAKER_NOTE and length > _LONGEST_SCHEME:
+        return  # a camera's own records; Fooocus writes one word
     if tag == _USER_COMMENT:
         gathering.add(name, user_comment(data))
     elif tag in _WINDOWS:

@@ -15,7 +15,7 @@ from sdkeep.ground.source import Source
 _READERS = {Container.PNG: read_png, Container.JPEG: read_jpeg, Container.WEBP: read_webp}
 _LOSSLESS = (Container.PNG, Container.WEBP)
 _TELLING = (
-    "parameters", "prompt", "workflow", "invokeai_metadata", "sd-metadata", "Dream", "Comment", "exif:UserComment",
+    "parameters", "prompt", "workflow", "invokeai_metadata", "sd-metadata", "Dream", "exif:UserComment",
 )  # fmt: skip
 
 
@@ -32,6 +32,11 @@ def read_picture(source: Source, *, hidden: bool = True) -> Picture:
         gathering.problem(f"this is no PNG, JPEG or WebP, but {container}")
     else:
         reader(source, gathering)
-        if hidden and container in _LOSSLESS and not any(name in gathering.texts for name in _TELLING):
+        if hidden and container in _LOSSLESS and not _tells(gathering.texts):
             read_stealth(source, gathering)
     return Picture(container, gathering.width, gathering.height, gathering.texts, tuple(gathering.problems))
+
+
+def _tells(texts: dict[str, str]) -> bool:
+    """Whether the texts say how the picture was made, so that its pixels need not be asked."""
+    return texts.get("Software") == "NovelAI" or any(name in texts for name in _TELLING)

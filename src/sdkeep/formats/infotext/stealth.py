@@ -55,8 +55,11 @@ def _look(image: Image.Image, gathering: Gathering) -> None:
         bits = _bits(image, bands, _HEAD * 8)
         found, compressed = _FORMS.get(bytes(bits[:_NAME]), ("", False))
         length = int.from_bytes(bits[_NAME:_HEAD], "big") // 8
-        if found != bands or not 0 < length <= LONGEST_TEXT:
+        if found != bands:
             continue
+        if not 0 < length <= LONGEST_TEXT or (_HEAD + length) * 8 > image.width * image.height * len(bands):
+            gathering.problem("the hidden message is longer than the picture can hold")
+            return
         payload = bytes(_bits(image, bands, (_HEAD + length) * 8)[_HEAD:])
         data = gathering.inflate("stealth", payload, gzip=True) if compressed else payload
         if data is not None:

@@ -1,0 +1,359 @@
+"""Who is related to whom: parents and children of a node, each parent resolved as far as its label can be trusted.
+
+A node is known by its SHA-256 where there is one, else by the label it goes by: `autov1:...`, `hf:ORG/REPO`,
+`known:ID` for a known model without a confirmed hash, `base:NAME` for a base model that is only called by its name,
+`name:TEXT` for what nothing more is known of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sdkeep.actions.walk import Link
+from sdkeep.formats import bases, known
+from sdkeep.formats.bases import Base
+from sdkeep.formats.known import KnownModel
+from sdkeep.formats.metadata import ancestor_names, ancestors
+from sdkeep.ground.digest import Digest, DigestKind
+from sdkeep.ground.errors import BadReference
+from sdkeep.ground.kinds import Kind
+from sdkeep.ground.licence import Licence
+from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
+from sdkeep.ground.record import Artifact
+from sdkeep.ground.ref import CivitaiRef, HfRef, HubRef, parse
+from sdkeep.ground.text import one_line, slug
+
+if TYPE_CHECKING:
+    from sdkeep.catalogue.book import Book
+
+MOST_LINKS = 64
+KNOWN_SOURCE = "known models"
+_ADAPTERS = frozenset(
+    {Kind.LORA, Kind.LYCORIS, Kind.EMBEDDING, Kind.HYPERNETWORK, Kind.CONTROLNET, Kind.T2I_ADAPTER, Kind.IP_ADAPTER}
+)
+_LABEL = re.compile(r"ss_sd_model_name=([^;]+)|\(([^()]+)\)$")
+_WHOLE = frozenset({Kind.CHECKPOINT, Kind.DIFFUSION_MODEL})
+
+
+class Presence(StrEnum):
+    """How much of a relative there is: its bytes, its row, a published fact, or only what somebody called it."""
+
+    HERE = "here"
+    RECORDED = "recorded"
+    KNOWN = "known"
+    NAMED = "named"
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """One node of a family tree. `name` is its catalogue name, `ref` would fetch it, `data` is what it learnt from."""
+
+    id: str
+    title: str
+    presence: Presence
+    name: str = ""
+    sha256: str = ""
+    kind: Kind = Kind.UNKNOWN
+    family: str = ""
+    ref: str = ""
+    licence: str = ""
+    data: str = ""
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of a node; `edges` and `stated` are for files and releases that the catalogue does not hold."""
+
+    id: str
+    title: str
+    artifact: Artifact | None = None
+    known: KnownModel | None = None
+    base: Base | None = None
+    ref: str = ""
+    kind: Kind = Kind.UNKNOWN
+    family: str = ""
+    edges: tuple[Edge, ...] = ()
+    stated: Licence | None = None
+    read: bool = False
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256, if the node is known by it."""
+        return self.id if len(self.id) == 64 and ":" not in self.id else ""
+
+    @property
+    def root(self) -> bool:
+        """Whether this is a base model or another model that is known for itself."""
+        return self.known is not None or self.base is not None
+
+
+@dataclass(slots=True)
+class Kinship:
+    """Answers about relatives, remembered for as long as one question takes.
+
+    Without a `book` only known models are found. `header` gives the metadata of an artifact whose bytes are here.
+    """
+
+    book: Book | None = None
+    header: Callable[[Artifact], Mapping[str, str]] | None = None
+    entries: dict[str, Entry] = field(default_factory=dict)
+    _carried: dict[str, list[Edge]] = field(default_factory=dict)
+    _called: dict[str, str] = field(default_factory=dict)
+    _parents: dict[str, tuple[Link, ...]] = field(default_factory=dict)
+
+    def of_artifact(self, artifact: Artifact) -> Entry:
+        """The node of a catalogued file."""
+        id_ = artifact.sha256 or f"name:{artifact.name}"
+        entry = self._entry(id_, artifact.title or artifact.name)
+        entry.artifact, entry.kind, entry.family = artifact, artifact.kind, str(artifact.family)
+        entry.known = entry.known or known.by_sha256(id_)
+        return entry
+
+    def of_known(self, model: KnownModel) -> Entry:
+        """The node of a known model: the catalogued file with its confirmed hash, if there is one."""
+        held = self.book.artifact(model.sha256) if self.book and model.confirmed and model.sha256 else None
+        if held:
+            return self.of_artifact(held)
+        entry = self._entry(model.sha256 if model.confirmed and model.sha256 else f"known:{model.id}", model.title)
+        entry.known, entry.kind, entry.family = model, model.kind, str(model.family)
+        entry.ref = entry.ref or next(iter((*model.aliases, model.id)))
+        return entry
+
+    def of_base(self, base: Base, id_: str = "") -> Entry:
+        """The node of a base model that is called by its name."""
+        entry = self._entry(id_ or f"base:{base.name}", base.name)
+        entry.base, entry.kind, entry.family = base, Kind.CHECKPOINT, str(base.family)
+        return entry
+
+    def of_bytes(self, sha256: str, title: str = "") -> Entry:
+        """The node of these bytes, catalogued, known or neither."""
+        held = self.book.artifact(sha256) if self.book else None
+        if held:
+            return self.of_artifact(held)
+        model = known.by_sha256(sha256)
+        if model:
+            return self.of_known(model)
+        doubtful = next((model for model in known.everything() if model.sha256 == sha256), None)
+        maybe = f"{doubtful.title}, if its unconfirmed hash is right" if doubtful else ""
+        entry = self._entry(sha256, title or self._called.get(sha256, "") or maybe or f"sha256:{sha256[:12]}…")
+        entry.ref = f"sha256:{sha256}"
+        return entry
+
+    def absorb(self, metadata: Mapping[str, str]) -> None:
+        """Remember what a merge says of the ancestors of its parents."""
+        self._called.update(ancestor_names(metadata))
+        for child, edge in ancestors(metadata):
+            if edge not in self._carried.setdefault(child, []):
+                self._carried[child].append(edge)
+
+    def parents(self, id_: str) -> tuple[Link, ...]:
+        """The links from a node to its parents; a claim that fits several files gives a link to each of them."""
+        if id_ not in self._parents:
+            self._parents[id_] = tuple(self._find_parents(self.entries[id_]))[:MOST_LINKS]
+        return self._parents[id_]
+
+    def children(self, id_: str) -> tuple[Link, ...]:
+        """The links from the catalogued files that name a node as their parent, by more than a name."""
+        if self.book is None:
+            return ()
+        entry = self.entries[id_]
+        if entry.artifact and entry.sha256:
+            pairs = self.book.children_of(entry.sha256)
+            if entry.known:
+                pairs = tuple(dict.fromkeys((*pairs, *self.book.children_naming(_spellings(entry)))))
+        else:
+            pairs = self.book.children_naming(_spellings(entry))
+        found = []
+        for child, edge in pairs:
+            below = self.of_artifact(child)
+            if below.id != id_:
+                found.append(Link(below.id, id_, edge, max(1, len(self.resolve(edge.parent)))))
+        return tuple(found)
+
+    def resolve(self, parent: Parent) -> tuple[Entry, ...]:
+        """The nodes that a label can mean: one, or several that it fits equally well. Never none."""
+        found: tuple[Entry, ...] = ()
+        match parent.trust:
+            case Trust.SHA256:
+                digest = Digest.of(DigestKind.SHA256, parent.value.removeprefix("sha256:"))
+                found = (self.of_bytes(digest.value),) if digest else ()
+            case Trust.SHORT_HASH:
+                found = self._by_short_hash(parent.value)
+            case Trust.HUB_ID | Trust.CARD:
+                found = self._by_card(parent.value)
+            case Trust.NAME:
+                found = self._by_name(parent.value)
+        return found or (self._only_named(parent),)
+
+    def licences(self, id_: str) -> tuple[Licence, ...]:
+        """Every licence that is recorded or published for a node."""
+        entry = self.entries[id_]
+        recorded = self.book.licence_of(entry.sha256) if self.book and entry.artifact and entry.sha256 else None
+        published = entry.known.licence if entry.known else entry.base.licence if entry.base else None
+        told = [one for one in (recorded, entry.stated, published) if one and (one.id or one.name or one.allows)]
+        return tuple({(one.id, one.name, str(one.allows)): one for one in told}.values())
+
+    def relative(self, id_: str) -> Relative:
+        """A node as an answer shows it."""
+        entry = self.entries[id_]
+        artifact, model = entry.artifact, entry.known
+        licences = [licence.name or licence.id for licence in self.licences(id_)]
+        return Relative(
+            id=id_,
+            title=one_line(entry.title, 120),
+            presence=self._presence(entry),
+            name=artifact.name if artifact else "",
+            sha256=entry.sha256,
+            kind=entry.kind,
+            family="" if entry.family == "unknown" else entry.family,
+            ref=f"name:{artifact.name}" if artifact else entry.ref,
+            licence=one_line(", ".join(dict.fromkeys(licences)), 200),
+            data=model.data if model else "",
+        )
+
+    def _presence(self, entry: Entry) -> Presence:
+        if entry.artifact:
+            here = entry.artifact.stored or (self.book is not None and bool(self.book.locations_of(entry.sha256)))
+            return Presence.HERE if here else Presence.RECORDED
+        return Presence.KNOWN if entry.root else Presence.NAMED
+
+    def _entry(self, id_: str, title: str) -> Entry:
+        return self.entries.setdefault(id_, Entry(id_, title))
+
+    def _find_parents(self, entry: Entry) -> Iterable[Link]:
+        claimed = dict.fromkeys((*self._recorded(entry), *entry.edges, *self._carried.get(entry.id, ())))
+        links = []
+        for edge in claimed:
+            fits = [one for one in self.resolve(edge.parent) if one.id != entry.id]
+            if len(fits) == 1 and fits[0].title in (edge.parent.value, f"sha256:{edge.parent.value[:12]}…"):
+                fits[0].title = _label_beside(edge) or fits[0].title
+            links += [Link(entry.id, one.id, edge, len(fits)) for one in fits]
+        published = known.by_name(entry.known.parent) if entry.known and entry.known.parent else None
+        if published and entry.known and entry.known.relation:
+            edge = Edge(Parent(Trust.CARD, published.id), entry.known.relation, KNOWN_SOURCE, entry.known.title)
+            links.append(Link(entry.id, self.of_known(published).id, edge))
+        if not entry.root and all(self._presence(self.entries[link.parent]) is Presence.NAMED for link in links):
+            links += self._claimed_base(entry)
+        return dict.fromkeys(links)
+
+    def _recorded(self, entry: Entry) -> tuple[Edge, ...]:
+        if not (self.book and entry.artifact and entry.sha256):
+            return ()
+        if self.header and not entry.read:
+            entry.read = True
+            self.absorb(self.header(entry.artifact))
+        return self.book.parents_of(entry.sha256)
+
+    def _claimed_base(self, entry: Entry) -> list[Link]:
+        """The base model that a catalogued file says it belongs to, where no claim about a parent leads anywhere."""
+        base = bases.named(entry.artifact.base) if entry.artifact and entry.artifact.base else None
+        if base is None or entry.artifact is None:
+            return []
+        relation = Relation.ADAPTER_FOR if entry.kind in _ADAPTERS else Relation.FINETUNE_OF
+        edge = Edge(Parent(Trust.NAME, base.name), relation, "metadata:base", entry.artifact.base)
+        return [Link(entry.id, self.of_base(base).id, edge)]
+
+    def _by_short_hash(self, value: str) -> tuple[Entry, ...]:
+        kind, _, text = value.partition(":")
+        digest = Digest.of(kind, text)
+        if digest is None:
+            return ()
+        held = [self.of_artifact(one) for one in self.book.by_digest(digest)] if self.book else []
+        found = [*held, *(self.of_known(model) for model in known.by_short(digest))]
+        return tuple({entry.id: entry for entry in found}.values())
+
+    def _by_card(self, value: str) -> tuple[Entry, ...]:
+        try:
+            ref = parse(value)
+        except BadReference:
+            return self._by_name(value)
+        if not isinstance(ref, CivitaiRef | HfRef):
+            return self._by_name(value)
+        return self._released(ref) or self._published(ref)
+
+    def _released(self, ref: HubRef) -> tuple[Entry, ...]:
+        """The catalogued files of a release, the whole models among them if there are any, kept ones first."""
+        if self.book is None:
+            return ()
+        if isinstance(ref, HfRef):
+            model, release = ref.repo, ref.revision or ""
+        else:
+            model, release = str(ref.model or ""), str(ref.version or "")
+        ids = [release] if release else [one.id for one in self.book.releases_for_model(ref.hub, model)]
+        found = {one.name: one for id_ in ids for one in self.book.by_origin(ref.hub, id_)}
+        if isinstance(ref, HfRef):
+            found = {name: one for name, one in found.items() if one.origin.startswith(f"hf:{ref.repo}")}
+        whole = [one for one in found.values() if one.kind in _WHOLE] or list(found.values())
+        kept = [one for one in whole if one.stored] or whole
+        return tuple(self.of_artifact(one) for one in kept)
+
+    def _published(self, ref: HubRef) -> tuple[Entry, ...]:
+        """A known model of this repository or release. Which file of a repository is meant, a card does not say."""
+        exact = next((model for model in known.everything() if str(ref) in model.refs), None)
+        if exact:
+            return (self.of_known(exact),)
+        if not isinstance(ref, HfRef) or ref.path:
+            return ()
+        id_, base = f"hf:{ref.repo}", bases.named(ref.repo)
+        models = known.in_repository(ref.repo)
+        models = tuple(model for model in models if model.kind in _WHOLE) or models
+        if not models:
+            return (self.of_base(base, id_),) if base else ()
+        model = next((model for model in models if model.aliases), models[0])
+        entry = self._entry(id_, base.name if base else model.title)
+        entry.known, entry.kind, entry.family, entry.ref = model, model.kind, str(model.family), id_
+        return (entry,)
+
+    def _by_name(self, value: str) -> tuple[Entry, ...]:
+        base = bases.named(value)
+        if base:
+            return (self.of_base(base),)
+        model = known.by_name(value)
+        found = [self.of_known(one) for one in ((model,) if model else known.by_file_name(value))]
+        found += [self.of_artifact(one) for one in self._called_so(value)]
+        return tuple({entry.id: entry for entry in found}.values())
+
+    def _called_so(self, value: str) -> list[Artifact]:
+        """Catalogued files whose catalogue name, file name or title is exactly this."""
+        if self.book is None:
+            return []
+        stem = value.rpartition(".")[0] if value.lower().endswith(known.WEIGHTS) else value
+        wanted = stem.casefold()
+        named = self.book.by_name(slug(stem)) if slug(stem) else None
+        likely = [*([named] if named else []), *self.book.search(stem[:100], limit=10)]
+        return [
+            one
+            for one in {one.name: one for one in likely}.values()
+            if wanted in (one.name, one.title.casefold(), one.file_name.rpartition(".")[0].casefold())
+        ]
+
+    def _only_named(self, parent: Parent) -> Entry:
+        label = parent.value if ":" in parent.value and parent.trust is not Trust.NAME else f"name:{parent.value}"
+        entry = self._entry(label, parent.value)
+        entry.ref = parent.value if parent.trust is not Trust.NAME and ":" in parent.value else ""
+        return entry
+
+
+def _label_beside(edge: Edge) -> str:
+    """The name that stands beside a hash in a claim: a label for the reader, no more."""
+    found = _LABEL.search(edge.verbatim)
+    if found:
+        return (found[1] or found[2]).strip()
+    word, _, rest = edge.verbatim.partition(" ")
+    return rest.strip() if word and edge.parent.value.endswith(word) else ""
+
+
+def _spellings(entry: Entry) -> list[str]:
+    """What files may call a node that the catalogue holds no row of, or that is known by published references."""
+    words = [entry.id]
+    if entry.sha256:
+        words += [f"sha256:{entry.sha256}", f"autov2:{entry.sha256[:10]}"]
+    for ref in entry.known.refs if entry.known else ():
+        words.append(ref)
+        if ref.startswith("hf:") and entry.kind in _WHOLE:
+            words.append("/".join(ref.split("/")[:2]))
+    return list(dict.fromkeys(words))

@@ -1,0 +1,126 @@
+"""Files that are here already: copied in, or catalogued where they lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.makers import models
+from tests.makers.trees import picture_of
+from tests.world import World, sha256
+
+LORA = models.safetensors(models.small_lora(), 50)
+
+
+@pytest.fixture
+def folder(world: World) -> Path:
+    """Models as a person keeps them."""
+    made = world.root / "mine"
+    (made / "deep/er").mkdir(parents=True)
+    (made / "lora.safetensors").write_bytes(LORA)
+    (made / "deep/er/old.ckpt").write_bytes(models.checkpoint_pickle(3.0))
+    (made / "notes.txt").write_text("shopping")
+    return made
+
+
+def test_a_file_is_copied_in_and_the_original_stays_untouched(world: World, folder: Path) -> None:
+    before = picture_of(folder)
+    (added,) = world.good("add", str(folder / "lora.safetensors")).data
+    assert (added["name"], added["kind"], added["already"]) == ("lora", "lora", False)
+    assert world.blobs() == {sha256(LORA)}
+    assert picture_of(folder) == before
+    assert world.staged() == []
+
+
+def test_a_pickle_is_converted_on_its_way_in(world: World, folder: Path) -> None:
+    (added,) = world.good("add", str(folder / "deep/er/old.ckpt")).data
+    assert added["converted_from"] == sha256(models.checkpoint_pickle(3.0))
+    assert world.blobs() == {added["sha256"]}
+    assert (folder / "deep/er/old.ckpt").read_bytes() == models.checkpoint_pickle(3.0)
+
+
+def test_a_folder_means_every_model_below_it(world: World, folder: Path) -> None:
+    added = world.good("add", str(folder)).data
+    assert {one["name"] for one in added} == {"lora", "old"}
+
+
+def test_in_place_touches_no_byte_and_no_time(world: World, folder: Path) -> None:
+    before = picture_of(folder)
+    world.good("add", "--in-place", str(folder))
+    assert picture_of(folder) == before
+    assert world.blobs() == set()
+    (shown,) = world.good("show", "lora").data
+    assert shown["path"] == str(folder / "lora.safetensors")
+    assert [(place["method"], place["ours"]) for place in shown["locations"]] == [("in-place", False)]
+    rows = world.good("ls").data["rows"]
+    assert {row["name"] for row in rows} == {"lora", "old"}
+
+
+def test_what_is_known_already_is_said_to_be(world: World, folder: Path) -> None:
+    path = str(folder / "lora.safetensors")
+    world.good("add", path)
+    assert [one["already"] for one in world.good("add", path).data] == [True]
+    assert len(world.good("ls").data["rows"]) == 1
+
+
+def test_a_hash_is_looked_up_only_when_asked(world: World, folder: Path) -> None:
+    (folder / "renamed.safetensors").write_bytes(world.file(13))
+    world.good("add", str(folder / "renamed.safetensors"))
+    assert world.civitai_server.hits == []
+    world.good("add", "--look-up", str(folder / "renamed.safetensors"))
+    (shown,) = world.good("show", f"sha256:{sha256(world.file(13))}").data
+    assert shown["artifact"]["title"] == "Ink Brush for 1.5"
+    assert shown["trigger_words"]
+
+
+def test_a_look_up_that_fails_is_a_warning(world: World, folder: Path) -> None:
+    world.civitai_server.close()
+    result = world.good("add", "--look-up", str(folder / "lora.safetensors"))
+    assert any("not looked up" in warning for warning in result.document["warnings"])
+
+
+def test_place_also_places(world: World, a1111: Path, folder: Path) -> None:
+    (added,) = world.good("add", "--place", str(folder / "lora.safetensors")).data
+    assert [Path(placed["path"]) for placed in added["placed"]] == [a1111 / "models/Lora/lora.safetensors"]
+
+
+def test_a_trojan_is_refused_and_leaves_nothing(world: World) -> None:
+    path = world.root / "gift.ckpt"
+    path.write_bytes(models.trojan())
+    result = world.json("add", str(path))
+    assert (result.status, result.codes) == (1, ["unsafe-file"])
+    assert world.blobs() == set()
+    assert world.staged() == []
+    assert (
+        f"sdkeep add {path}" in result.document["errors"][0]["next"]
+        or str(path) in result.document["errors"][0]["next"]
+    )
+
+
+def test_a_trojan_in_place_is_catalogued_with_a_warning_and_never_placed(world: World, a1111: Path) -> None:
+    path = world.root / "gift.ckpt"
+    path.write_bytes(models.trojan())
+    result = world.good("add", "--in-place", str(path))
+    assert result.document["warnings"]
+    assert world.json("place", "gift").codes == ["unsafe-file"]
+
+
+def test_dry_run_catalogues_nothing(world: World, folder: Path) -> None:
+    added = world.good("add", "--dry-run", str(folder)).data
+    assert len(added) == 2
+    assert world.good("ls", "--all").data["rows"] == []
+
+
+def test_what_is_not_there_is_an_error_and_the_rest_goes_on(world: World, folder: Path) -> None:
+    result = world.json("add", str(folder / "nothing.ckpt"), str(folder / "lora.safetensors"))
+    assert (result.status, result.codes) == (1, ["not-found-here"])
+    assert len(result.data) == 1
+
+
+def test_a_catalogued_file_that_was_added_in_place_can_be_copied_in_later(world: World, folder: Path) -> None:
+    path = str(folder / "lora.safetensors")
+    world.good("add", "--in-place", path)
+    world.good("add", path)
+    assert world.blobs() == {sha256(LORA)}
+    assert len(world.good("ls").data["rows"]) == 1
