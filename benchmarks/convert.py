@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 
 from checkpoint import TENSORS, build
-from measuring import PYTHON, SDKEEP, arguments, by_turns, costs_table, publish, workplace
+from measuring import PYTHON, SDKEEP, arguments, by_turns, costs_table, publish, run, workplace
 
 COPY = "`cp --reflink=never`"
 NOT_SYNCING = "import os; os.fsync = lambda handle: None; from sdkeep.__main__ import main; main()"
@@ -44,7 +44,8 @@ def main() -> None:
         }
         if options.torch:
             commands["torch.load and save_file"] = [*PYTHON, "-c", USUAL, str(checkpoint), str(out)]
-        costs = by_turns(commands, options.rounds, lambda: settle(out))
+        settle(out, checkpoint)
+        costs = by_turns(commands, options.rounds, lambda: settle(out, checkpoint))
         costs["`sdkeep --help`"] = by_turns({"": [*SDKEEP, "--help"]}, 3 * options.rounds)[""]
     ours = costs["`sdkeep convert`, not syncing"].cpu - costs["`sdkeep --help`"].cpu
     share = f"Not syncing, less the start: {ours / costs[COPY].cpu:.2f} times the processor time of `cp`."
@@ -52,10 +53,11 @@ def main() -> None:
     publish("convert", f"{facts}\n\n{costs_table(costs, peer=COPY)}", write=options.write)
 
 
-def settle(out: Path) -> None:
-    """Take the copy away and let the disk come to rest, so that no run pays for the one before it."""
+def settle(out: Path, checkpoint: Path) -> None:
+    """Take the copy away, let the disk come to rest and the source into memory, so that no run pays for another."""
     out.unlink(missing_ok=True)
     os.sync()
+    run(["cat", str(checkpoint)])
 
 
 if __name__ == "__main__":

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import typer.main
+from rich.cells import cell_len
 
 from sdkeep.cli.app import app
+from sdkeep.cli.output import Look, Mode
 from sdkeep.ground.errors import KeepError, tree
 from sdkeep.ground.events import Stopped
 from tests.makers import library, models
@@ -32,7 +35,7 @@ COMMON = ["--json", "-q", "--quiet", "-v", "--verbose", "--debug", "--json-event
 FULL = {
     "search": ["castle"], "get": ["civitai:1001", "--dry-run"], "show": ["civitai:1001"], "add": ["PATH", "--dry-run"],
     "scan": ["PATH"], "convert": ["PATH", "--dry-run"], "config get": ["nsfw"], "config set": ["nsfw", "r"],
-    "config unset": ["nsfw"], "ui add": ["UI"],
+    "config unset": ["nsfw"], "ui add": ["UI"], "db backup": ["FRESH"],
 }  # fmt: skip
 """Arguments with which a verb ends well in an empty house; a verb that is not named here takes none, or fails."""
 
@@ -45,7 +48,7 @@ def _arguments(world: World, path: tuple[str, ...]) -> list[str]:
     file = world.root / "old.ckpt"
     if not file.exists():
         file.write_bytes(models.checkpoint_pickle())
-    places = {"PATH": str(file), "UI": str(world.root)}
+    places = {"PATH": str(file), "UI": str(world.root), "FRESH": str(world.root / f"{time.monotonic_ns()}.db")}
     more = ["--layout", "a1111"] if path == ("ui", "add") else []
     return [places.get(word, word) for word in FULL.get(" ".join(path), [])] + more
 
@@ -68,36 +71,35 @@ def test_common_options_mean_the_same_before_and_after_the_verb(world: World, pa
         pytest.skip("the tour has tests of its own")
     arguments = _arguments(world, path)
     after = world.run(*path, *arguments, "--json")
-    before = world.run("--json", *path, *arguments)
+    before = world.run("--json", *path, *_arguments(world, path))
     document = _is_one_document(after)
     assert document["verb"] == " ".join(path) or document["errors"][0]["code"] == "usage"
     assert before.status == after.status
     assert _is_one_document(before)["errors"] == document["errors"]
-    for quiet in (["-q", *path, *arguments], [*path, *arguments, "--quiet"]):
+    for quiet in (["-q", *path, *_arguments(world, path)], [*path, *_arguments(world, path), "--quiet"]):
         result = world.run(*quiet)
         assert result.status == after.status
         assert "hint:" not in result.stderr
 
 
-@pytest.mark.parametrize("path", VERBS, ids=_ids)
-def test_every_common_option_stands_in_each_verbs_help(path: tuple[str, ...], world: World) -> None:
-    result = world.run(*path, "--help")
-    assert result.status == 0
-    assert result.stderr == ""
-    for option in ("--json", "--json-events", "-q, --quiet", "-v, --verbose", "--debug"):
-        assert option in result.stdout
-    assert "Examples:" in result.stdout
-    assert f"$ sdkeep {' '.join(path)}" in result.stdout or "$(sdkeep" in result.stdout
+def test_every_verbs_help_has_the_common_options_and_an_example(world: World) -> None:
+    for path in VERBS:
+        result = world.run(*path, "--help")
+        assert (result.status, result.stderr) == (0, "")
+        for option in ("--json", "--json-events", "-q, --quiet", "-v, --verbose", "--debug"):
+            assert option in result.stdout, path
+        assert "Examples:" in result.stdout, path
+        assert f"$ sdkeep {' '.join(path)}" in result.stdout or "$(sdkeep" in result.stdout, path
 
 
-@pytest.mark.parametrize("path", VERBS + ALIASES, ids=_ids)
-def test_an_unknown_option_is_one_document_and_status_2(world: World, path: tuple[str, ...]) -> None:
-    for words in ([*path, "--json", "--no-such-option"], ["--json", *path, "--no-such-option"]):
-        result = world.run(*words)
-        document = _is_one_document(result)
-        assert (result.status, result.stderr) == (2, "")
-        assert [error["code"] for error in document["errors"]] == ["usage"]
-        assert "--help" in document["errors"][0]["next"]
+def test_an_unknown_option_is_one_document_and_status_2(world: World) -> None:
+    for path in VERBS + ALIASES:
+        for words in ([*path, "--json", "--no-such-option"], ["--json", *path, "--no-such-option"]):
+            result = world.run(*words)
+            document = _is_one_document(result)
+            assert (result.status, result.stderr) == (2, ""), words
+            assert [error["code"] for error in document["errors"]] == ["usage"]
+            assert "--help" in document["errors"][0]["next"]
 
 
 def test_an_unknown_verb_is_a_usage_error(world: World) -> None:
@@ -107,9 +109,12 @@ def test_an_unknown_verb_is_a_usage_error(world: World) -> None:
     assert spoken.stderr.startswith("error: ")
 
 
-def test_no_arguments_shows_the_help(world: World) -> None:
-    result = world.run()
-    assert "Usage: sdkeep" in result.stdout + result.stderr
+@pytest.mark.parametrize("words", [[], ["ui"], ["auth"]], ids=str)
+def test_no_verb_shows_the_help(world: World, words: list[str]) -> None:
+    result = world.run(*words)
+    assert result.stderr.startswith(f"Usage: {' '.join(['sdkeep', *words])} ")
+    assert (result.status, result.stdout) == (2, "")
+    assert _is_one_document(world.run("--json", *words))["errors"][0]["code"] == "usage"
 
 
 def test_the_version_is_printed(world: World) -> None:
@@ -199,6 +204,20 @@ def test_standard_output_is_data_and_tab_separated_when_piped(world: World) -> N
     assert (empty.stdout, empty.status) == ("", 0)
 
 
+@pytest.mark.parametrize("width", [40, 72, 160])
+def test_a_table_on_a_terminal_has_heads_and_fits_it(world: World, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    world.good("get", "civitai:1002@10021", "civitai:1001", f"civitai:{library.SPITEFUL}", "--no-preview")
+    look = Look(Mode.HUMAN, colour=False, width=width)
+    monkeypatch.setattr("sdkeep.cli.frame.look_from", lambda _common: look)
+    for command in (["ls"], ["search", "castle"]):
+        head, *rows = world.run(*command).lines
+        assert "NAME" in head
+        assert rows
+        assert all(cell_len(line) <= max(width, 6 * 10 + 7) for line in [head, *rows])
+    assert world.run("show", "ink").lines[0] == "Ink Brush for 1.5"
+    assert "hint: `sdkeep show" in world.run("get", "civitai:1002@10021").stderr
+
+
 def test_events_are_lines_of_json_on_standard_error(world: World) -> None:
     result = world.run("get", "civitai:1001", "--json", "--json-events")
     _is_one_document(result)
@@ -206,10 +225,15 @@ def test_events_are_lines_of_json_on_standard_error(world: World) -> None:
     assert {"started", "ended", "said"} <= {event["event"] for event in events}
 
 
-MODES = [[], ["-v"], ["-q"], ["--json"], ["--json", "--json-events"], ["--debug"]]
+MODES = [
+    pytest.param([], id="plain"),
+    pytest.param(["-q"], id="quiet", marks=pytest.mark.slow),
+    pytest.param(["-v", "--debug"], id="verbose", marks=pytest.mark.slow),
+    pytest.param(["--json", "--json-events"], id="json"),
+]
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: "".join(mode) or "plain")
+@pytest.mark.parametrize("mode", MODES)
 def test_outside_text_never_steers_the_terminal(world: World, mode: list[str]) -> None:
     world.ui("a1111")
     for command in (

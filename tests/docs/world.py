@@ -39,6 +39,12 @@ def trap() -> bytes:
     return torch_zip(pickled(whole), storages=(b"\0" * 4 * 4 * 768,))
 
 
+def homemade() -> bytes:
+    """Weights beside the options of somebody's own trainer, as an object of a class that no policy can know."""
+    good = tensor(storage("0", numel=16), (4, 4), (4, 1))
+    return torch_zip(pickled(mapping(weight=good, options=b"cacme.nets\nOptions\n)\x81")), storages=(b"\0" * 64,))
+
+
 CASTLE = [
     SampleVersion(
         40212,
@@ -83,6 +89,7 @@ def furnish(home: Path) -> None:
     make_webui(home / "ComfyUI", "comfyui")
     (home / "painter" / "painter").mkdir(parents=True)
     (home / "painter" / "painter" / "__main__.py").touch()
+    (home / "homemade.pt").write_bytes(homemade())
     downloads = home / "downloads"
     downloads.mkdir()
     (downloads / "ink-negative.pt").write_bytes(embedding("ink-negative"))

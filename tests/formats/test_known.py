@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sdkeep.formats import known
-from sdkeep.ground.digest import sha256
+from sdkeep.ground.digest import Digest, DigestKind, sha256
 from sdkeep.ground.kinds import Family
 from sdkeep.ground.ref import UrlRef, WordRef, parse
 
@@ -72,6 +72,16 @@ def test_the_ancestry_of_a_root_is_walked_to_its_end() -> None:
     model = known.by_name("sd15-inpainting")
     assert model is not None
     assert [parent.id for parent in known.ancestry(model)] == ["sd-v1-5-emaonly-ckpt", "sd-v1-2", "sd-v1-1"]
+
+
+def test_ten_digits_and_places_lead_to_known_models() -> None:
+    model = known.by_name("sd15")
+    assert model is not None
+    assert known.by_short(Digest(DigestKind.AUTOV2, model.sha256[:10])) == (model,)
+    assert known.by_short(Digest(DigestKind.AUTOV1, model.sha256[:8])) == ()
+    assert model in known.by_file_name("v1-5-pruned-emaonly.SAFETENSORS")
+    assert model in known.in_repository("Stable-Diffusion-v1-5/stable-diffusion-v1-5")
+    assert known.by_file_name("my-own.safetensors") == known.in_repository("me/mine") == ()
 
 
 def test_names_that_are_not_known_have_no_model() -> None:

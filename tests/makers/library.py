@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 
 from sdkeep.demo.civitai_records import Record, SampleFile, SampleVersion, sample_files, sample_model
@@ -168,6 +169,13 @@ def civitai_files() -> dict[int, bytes]:
 
 def civitai_records() -> list[Record]:
     """Fresh answers of `models/:id` for all of them."""
+    fresh = json.loads(_civitai_text())
+    assert isinstance(fresh, list)
+    return fresh
+
+
+@cache
+def _civitai_text() -> str:
     made = versions()
 
     def model(id_: int, name: str, type_: str, **extra: object) -> Record:
@@ -175,7 +183,7 @@ def civitai_records() -> list[Record]:
 
     wrong = model(WRONG, "Wrong Sum", "LORA")
     _files_of(wrong)[0]["hashes"] = {"SHA256": "AB" * 32}
-    return [
+    records = [
         model(CHECKPOINT, "Castle Mix", "Checkpoint", creator={"username": "Ada"}),
         model(INK, "Ink Brush", "LORA", creator={"username": "Bob/../x"}),
         model(PICKLE, "Old Pickle", "Checkpoint"),
@@ -202,6 +210,7 @@ def civitai_records() -> list[Record]:
         model(PACK, "Embedding Pack", "TextualInversion"),
         model(ADULT, "Castle After Dark", "LORA", nsfw=True, nsfwLevel=16),
     ]
+    return json.dumps(records)
 
 
 @cache

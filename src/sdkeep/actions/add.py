@@ -60,13 +60,13 @@ def paths_of(text: str) -> tuple[Path, ...]:
 def add(house: House, path: Path, request: AddRequest) -> Added:
     """Take in one file; raises `UnsafeFile` for a bad one that would have to be copied into the store."""
     if request.dry_run:
-        seen = examine_fully(path, house.report, house.stop)
+        seen = examine_fully(path, house.report, house.stop, house.allowed)
         return _added(path, seen, "", request, already=house.book.artifact(seen.sha256) is not None)
     return _catalogue_there(house, path, request) if request.in_place else _copy_in(house, path, request)
 
 
 def _catalogue_there(house: House, path: Path, request: AddRequest) -> Added:
-    seen = examine_fully(path, house.report, house.stop)
+    seen = examine_fully(path, house.report, house.stop, house.allowed)
     release, file = _origin(house, seen, request)
     before = house.book.artifact(seen.sha256)
     arrival = Arrival(path, path.name, "" if release else f"path:{path}", release, file)
@@ -96,7 +96,7 @@ def _copy_in(house: House, path: Path, request: AddRequest) -> Added:
     staged = store.staging / private_name("add", ".part")
     try:
         copy_new(path, staged, stop=house.stop)
-        seen = examine_fully(staged, house.report, house.stop)
+        seen = examine_fully(staged, house.report, house.stop, house.allowed)
         before = house.book.artifact(seen.sha256)
         release, file = _origin(house, seen, request)
         origin = f"path:{path.absolute()}" if release is None else ""

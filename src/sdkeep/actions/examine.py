@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdkeep.audit.judge import judge
+from sdkeep.audit.policy import NOBODY, Allowed
 from sdkeep.audit.scan import text_of
 from sdkeep.formats.contents import Contents
 from sdkeep.formats.digests import ALL, digest_file
@@ -16,6 +18,14 @@ from sdkeep.ground.digest import Digest, DigestKind
 from sdkeep.ground.events import Report, Stop
 from sdkeep.ground.identity import Identity
 from sdkeep.ground.verdict import Verdict
+
+Decisions = Callable[[str], Allowed]
+"""What people allowed to the bytes with a SHA-256; `House.allowed` knows."""
+
+
+def undecided(_sha256: str) -> Allowed:
+    """Nobody decided anything."""
+    return NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +57,13 @@ def examine(path: Path, stop: Stop | None = None) -> Examined:
         )
 
 
-def examine_fully(path: Path, report: Report, stop: Stop) -> Examined:
-    """The same with every digest, in one pass over the bytes."""
+def examine_fully(path: Path, report: Report, stop: Stop, decisions: Decisions = undecided) -> Examined:
+    """The same with every digest, in one pass over the bytes, and with what people allowed to exactly these bytes."""
     seen = examine(path, stop)
-    digests = digest_file(path, ALL, report=report, stop=stop)
-    return Examined(seen.path, seen.size, seen.contents, seen.identity, seen.verdict, digests)
+    seen = replace(seen, digests=digest_file(path, ALL, report=report, stop=stop))
+    allowed = decisions(seen.sha256)
+    if not allowed:
+        return seen
+    with FileSource(path) as source:
+        verdict = judge(seen.contents, text=text_of(source, seen.contents), allowed=allowed)
+    return replace(seen, verdict=verdict)

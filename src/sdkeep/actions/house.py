@@ -17,6 +17,7 @@ from sdkeep.ground.events import Report, Said, Stop
 from sdkeep.ground.hub import Hub
 
 if TYPE_CHECKING:
+    from sdkeep.audit.policy import Allowed
     from sdkeep.catalogue.book import Book
     from sdkeep.hubs.civitai.client import Civitai
     from sdkeep.hubs.huggingface.hub import HuggingFace
@@ -90,6 +91,12 @@ class House:
         book = Book.open(self.settings.catalogue, clock=self.moment)
         self._open.append(book)
         return book
+
+    def allowed(self, sha256: str) -> Allowed:
+        """What people allowed to exactly these bytes."""
+        from sdkeep.audit.policy import allowed_for
+
+        return allowed_for(self.book.allowances(sha256) if sha256 else (), sha256)
 
     @cached_property
     def tokens(self) -> Tokens:

@@ -40,10 +40,11 @@ _WHOLE = frozenset({Kind.CHECKPOINT, Kind.DIFFUSION_MODEL})
 
 
 class Presence(StrEnum):
-    """How much of a relative there is: its bytes, its row, a published fact, or only what somebody called it."""
+    """How much of a relative there is: its bytes, its row, a page at a hub, a known fact, or only a label."""
 
     HERE = "here"
     RECORDED = "recorded"
+    PUBLISHED = "published"
     KNOWN = "known"
     NAMED = "named"
 
@@ -66,7 +67,7 @@ class Relative:
 
 @dataclass(slots=True)
 class Entry:
-    """What is known of a node; `edges` and `stated` are for files and releases that the catalogue does not hold."""
+    """What is known of a node; `edges`, `stated` and `presence` are of what the catalogue does not hold."""
 
     id: str
     title: str
@@ -78,6 +79,7 @@ class Entry:
     family: str = ""
     edges: tuple[Edge, ...] = ()
     stated: Licence | None = None
+    presence: Presence = Presence.NAMED
     read: bool = False
 
     @property
@@ -219,7 +221,7 @@ class Kinship:
         if entry.artifact:
             here = entry.artifact.stored or (self.book is not None and bool(self.book.locations_of(entry.sha256)))
             return Presence.HERE if here else Presence.RECORDED
-        return Presence.KNOWN if entry.root else Presence.NAMED
+        return Presence.KNOWN if entry.root and entry.presence is Presence.NAMED else entry.presence
 
     def _entry(self, id_: str, title: str) -> Entry:
         return self.entries.setdefault(id_, Entry(id_, title))

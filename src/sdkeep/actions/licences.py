@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sdkeep.actions.house import House
-from sdkeep.actions.kinship import Kinship
-from sdkeep.actions.walk import Link, Walk, standing, walk
+from sdkeep.actions.kinship import Entry, Kinship
+from sdkeep.actions.walk import Link, Walk, reached, walk
 from sdkeep.formats.permissions import Holder, Standing, effective
 from sdkeep.ground.digest import DIGITS, DigestKind
 from sdkeep.ground.kinds import Kind
@@ -61,20 +61,33 @@ def forbidden(house: House, use: Use) -> list[Forbidden]:
 
 def _holders(kin: Kinship, id_: str, walked: Walk) -> list[Holder]:
     """The node itself first, then everything above it, a holder for each licence."""
-    proved = standing(id_, walked.links, firm)
-    claimed = standing(id_, walked.links, lambda link: link.candidates == 1)
+    links_up = [link for link in walked.links if not _licensed_anew(kin, link)]
     above: dict[str, list[Link]] = {}
-    for link in walked.links:
+    for link in links_up:
         above.setdefault(link.child, []).append(link)
+    proved = reached(id_, [link for link in links_up if firm(link)])
+    claimed = reached(id_, [link for link in links_up if link.candidates == 1])
     holders = []
-    for node in walked.distance:
+    for node in reached(id_, links_up):
         at = Standing.PROVED if node in proved else Standing.CLAIMED if node in claimed else Standing.ONE_OF
         links, entry = above.get(node, []), kin.entries[node]
-        name = entry.artifact.name if entry.artifact else entry.title
         inherits = any(link.edge.relation in _SAME_THING for link in links)
+        name = _short_name(entry)
         holders += [Holder(name, licence, at, inherits) for licence in kin.licences(node) or (None,)]
         holders += [Holder(name, None, at, True, gap) for gap in _gaps(kin, node, links, walked)]
     return holders
+
+
+def _licensed_anew(kin: Kinship, link: Link) -> bool:
+    """Whether who published the parent also published the child, under a licence of its own that replaces the other."""
+    child, parent = kin.entries[link.child].known, kin.entries[link.parent].known
+    return bool(child and parent and child.licence.id and child.publisher and child.publisher == parent.publisher)
+
+
+def _short_name(entry: Entry) -> str:
+    if entry.artifact:
+        return entry.artifact.name
+    return next(iter(entry.known.aliases), entry.title) if entry.known else entry.title
 
 
 def firm(link: Link) -> bool:

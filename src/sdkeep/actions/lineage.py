@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,17 @@ class BaseModel:
     path: tuple[Link, ...] = ()
     weakest: Trust | None = None
     others: tuple[str, ...] = ()
+
+    @property
+    def proof(self) -> str:
+        """How sure it is: by the weakest link of the path."""
+        if not self.path:
+            return ""
+        worst = max(self.path, key=lambda link: link.weakness)
+        if worst.weakness == 0:
+            return "proved by SHA-256"
+        fits = f" that fits {worst.candidates} files" if worst.candidates > 1 else ""
+        return f"the weakest link is a {worst.edge.parent.trust}{fits}, says {worst.edge.source}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,48 +119,50 @@ def lineage(house: House, text: str, depth: int = SHOWN_DEPTH) -> Lineage:
     )
 
 
-def base_model(house: House, artifact: Artifact) -> tuple[BaseModel, tuple[Permission, ...]]:
-    """The base model of a catalogued file and what may be done with it, from the catalogue alone."""
+def base_model(house: House, artifact: Artifact) -> tuple[str, tuple[Permission, ...]]:
+    """The base model of a catalogued file in a line, and what may be done with it, from the catalogue alone."""
     kin = Kinship(house.book)
     focus = kin.of_artifact(artifact)
     above = walk(focus.id, kin.parents, up=True, depth=DEPTH)
-    return base_of(kin, focus.id, above), permissions(kin, focus.id, above)
+    return in_short(kin, base_of(kin, focus.id, above)), permissions(kin, focus.id, above)
 
 
-def base_by_metadata(title: str, metadata: Mapping[str, str], extras: Mapping[str, Scalar]) -> BaseModel:
-    """The base model that a file's own words lead to, with no catalogue and no hash taken."""
+def base_by_metadata(title: str, metadata: Mapping[str, str], extras: Mapping[str, Scalar]) -> str:
+    """The base model that a file's own words lead to, in a line, with no catalogue and no hash; empty when to none."""
     kin = Kinship()
     entry = kin.entries.setdefault("file:", Entry("file:", title))
     kin.absorb(metadata)
     entry.edges = edges(metadata, extras)
-    return base_of(kin, entry.id, walk(entry.id, kin.parents, up=True, depth=DEPTH))
+    base = base_of(kin, entry.id, walk(entry.id, kin.parents, up=True, depth=DEPTH))
+    return in_short(kin, base) if base.name else ""
 
 
 def base_of(kin: Kinship, id_: str, above: Walk) -> BaseModel:
     """The base model that a walk upwards leads to over the strongest claims."""
     entry = kin.entries[id_]
     if entry.root:
-        how = "its SHA-256 is the published one" if entry.sha256 else "it is called so"
-        return BaseModel(entry.title, id_, f"it is {entry.title}: {how}")
+        proved = bool(entry.artifact) or entry.presence is Presence.HERE
+        how = ", as its SHA-256 proves" if proved else ""
+        return BaseModel(entry.title, id_, f"it is {entry.title}{how}{_goes_back(entry)}")
     links = [link for link in above.links if link.edge.relation is not Relation.VAE_BAKED_FROM]
     goals = {node for node in above.distance if kin.entries[node].root}
     path = best_path(id_, links, goals)
     if not path:
         return BaseModel("", "", _nothing_known(entry, bool(links)))
     end = kin.entries[path[-1].parent]
-    worst = max(path, key=lambda link: link.weakness)
     others = dict.fromkeys(kin.entries[node].title for node in nearest(id_, links, goals))
-    sentence = f"{end.title}: " + ", ".join(_said(kin, link) for link in path)
-    if len(path) > 1 or worst.candidates > 1 or worst.edge.parent.trust is Trust.NAME:
-        sentence += f"; the weakest link is {weak_words(worst)}"
-    trust = worst.edge.parent.trust
-    return BaseModel(end.title, end.id, sentence, path, trust, tuple(one for one in others if one != end.title))
+    sentence = f"{end.title}: " + ", ".join(_said(kin, link) for link in path) + _goes_back(end)
+    worst = max(path, key=lambda link: link.weakness).edge.parent.trust
+    found = BaseModel(end.title, end.id, sentence, path, worst, tuple(one for one in others if one != end.title))
+    return replace(found, sentence=f"{sentence}; {found.proof}")
 
 
-def weak_words(link: Link) -> str:
-    """What a link rests on: `a sha256`, `a name`, `a short-hash that fits 2 files`."""
-    fits = f" that fits {link.candidates} files" if link.candidates > 1 else ""
-    return f"a {link.edge.parent.trust}{fits}"
+def in_short(kin: Kinship, base: BaseModel) -> str:
+    """The answer with the names on the way and how sure it is, for one line."""
+    if not base.path:
+        return base.sentence
+    through = ", ".join(kin.entries[link.parent].title for link in base.path[:-1])
+    return f"{base.name}" + (f", through {through}" if through else "") + f"; {base.proof}"
 
 
 def fetch_missing(house: House, shown: Lineage, *, dry_run: bool) -> Batch[Got]:
@@ -162,6 +175,11 @@ def fetch_missing(house: House, shown: Lineage, *, dry_run: bool) -> Batch[Got]:
 def _said(kin: Kinship, link: Link) -> str:
     parent = kin.entries[link.parent]
     return f"{_VERBS[link.edge.relation]} {parent.title} ({link.edge.parent.trust}, says {link.edge.source})"
+
+
+def _goes_back(entry: Entry) -> str:
+    line = [model.title for model in known.ancestry(entry.known)] if entry.known else []
+    return f", which goes back to {', '.join(line)}" if line else ""
 
 
 def _nothing_known(entry: Entry, parents: bool) -> str:
@@ -213,6 +231,7 @@ def _on_disk(house: House, kin: Kinship, path: Path) -> Entry:
     entry = kin.of_bytes(sha256, path.name)
     if entry.artifact is None and entry.known is None:
         entry.kind, entry.family = seen.identity.kind, str(seen.identity.family)
+    entry.presence = Presence.HERE
     claimed = seen.identity.claims.licence
     entry.edges = edges(seen.contents.metadata, seen.contents.extras)
     entry.stated = Licence(id=claimed.lower(), name=claimed, source="metadata:modelspec.license") if claimed else None
@@ -229,7 +248,7 @@ def _at_hub(house: House, kin: Kinship, ref: CivitaiRef | HfRef) -> Entry:
     release = hub.release(ref) if exact else hub.model(ref).releases[0]
     entry = kin.entries.setdefault(release.ref, Entry(release.ref, f"{release.model_name} {release.name}".strip()))
     entry.kind, entry.family, entry.ref = release.kind, str(release.family), release.ref
-    entry.edges, entry.stated = release.parents, release.licence
+    entry.edges, entry.stated, entry.presence = release.parents, release.licence, Presence.PUBLISHED
     return entry
 
 

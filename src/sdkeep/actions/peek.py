@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sdkeep.actions.house import House
 from sdkeep.audit.judge import judge
+from sdkeep.audit.policy import NOBODY, Allowed
 from sdkeep.audit.report import summary
 from sdkeep.formats.look import look
 from sdkeep.ground.errors import AccessError, HubError, StoreError, TransferError, UnsafeFile
@@ -36,7 +37,8 @@ def refuse_early(house: House, release: Release, file: RemoteFile) -> None:
         refused=lambda answer: refused(house, release, answer),
     )
     try:
-        verdict = peek(source, house)
+        published = file.sha256.value if file.sha256 else ""
+        verdict = peek(source, house, house.allowed(published))
     except AccessError:
         raise
     except (HubError, TransferError, StoreError) as error:
@@ -51,6 +53,6 @@ def refuse_early(house: House, release: Release, file: RemoteFile) -> None:
         )
 
 
-def peek(source: HttpSource, house: House) -> Verdict:
+def peek(source: HttpSource, house: House, allowed: Allowed = NOBODY) -> Verdict:
     """A provisional verdict from ranges: what was read can condemn, what was not read cannot clear."""
-    return replace(judge(look(source, thorough=False, stop=house.stop)), basis=Basis.RANGES)
+    return replace(judge(look(source, thorough=False, stop=house.stop), allowed=allowed), basis=Basis.RANGES)

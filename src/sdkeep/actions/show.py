@@ -122,7 +122,7 @@ def of_artifact(house: House, artifact: Artifact) -> ShownArtifact:
         page=release.page if release else "",
         flags=release.marks if release else (),
         claims=tuple(claims),
-        base_model=base.sentence,
+        base_model=base,
         permissions=permissions,
     )
 
@@ -144,5 +144,5 @@ def show_file(path: Path, stop: Stop) -> ShownFile:
         metadata=seen.contents.metadata,
         extras=seen.contents.extras,
         notes=seen.contents.notes,
-        base_model=base.sentence if base.name else "",
+        base_model=base,
     )

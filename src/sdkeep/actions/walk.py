@@ -96,9 +96,9 @@ def nearest(start: str, links: Collection[Link], goals: Collection[str]) -> tupl
     return tuple(node for node in came if node in goals)
 
 
-def standing(start: str, links: Collection[Link], allowed: Callable[[Link], bool]) -> frozenset[str]:
-    """The nodes that can be reached from `start` over allowed links only."""
-    return frozenset(_search(start, [link for link in links if allowed(link)], ()))
+def reached(start: str, links: Collection[Link]) -> tuple[str, ...]:
+    """The nodes that can be reached upwards from `start` over these links, nearest first, `start` itself too."""
+    return tuple(_search(start, links, ()))
 
 
 def _shortest(start: str, links: Collection[Link], goals: Collection[str]) -> tuple[Link, ...] | None:

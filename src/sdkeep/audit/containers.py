@@ -11,6 +11,7 @@ from sdkeep.formats.contents import Container, Contents, Flaw
 from sdkeep.ground.verdict import Outcome
 
 _PICKLED = {Container.TORCH_ZIP, Container.TORCH_LEGACY, Container.PICKLE}
+_ARRAYS = {Container.NUMPY, Container.NUMPY_ZIP}
 _MALFORMED = {
     Container.HTML: "this is a web page, not a model",
     Container.LFS_POINTER: "this is a Git LFS pointer, not the model it points to",
@@ -18,14 +19,15 @@ _MALFORMED = {
 }
 _UNSUPPORTED = {
     Container.TORCH_TAR: "torch wrote such files before version 0.1.10",
-    Container.NUMPY: "numpy arrays may hold pickles, and sdkeep does not read them",
-    Container.NUMPY_ZIP: "numpy arrays may hold pickles, and sdkeep does not read them",
     Container.ONNX: "sdkeep does not read ONNX",
     Container.ZIP: "this is an archive of files, not a model",
     Container.TAR: "this is an archive of files, not a model",
     Container.SEVEN_ZIP: "this is an archive of files, not a model",
     Container.RAR: "this is an archive of files, not a model",
     Container.GZIP: "this is a compressed file, not a model",
+    Container.ZLIB: "this is a compressed file, not a model",
+    Container.BZIP2: "this is a compressed file, not a model",
+    Container.XZ: "this is a compressed file, not a model",
     Container.JSON: "this is a JSON text, not a model",
     Container.UNKNOWN: "no form that sdkeep knows",
 }
@@ -44,6 +46,8 @@ def judge_container(contents: Contents, policy: Policy) -> Iterator[Ruling]:
         yield suspicious("torchscript", "a TorchScript archive is a program, which torch runs when it is used")
     elif container is Container.GGUF and not contents.tensors:
         yield warning(Outcome.UNSUPPORTED, "container-gguf", "the GGUF header lists no tensors that sdkeep can read")
+    elif container in _ARRAYS and not (contents.tensors or contents.pickles):
+        yield warning(Outcome.UNSUPPORTED, f"container-{container}", "there is no array in it that sdkeep can read")
     elif container in _PICKLED and not contents.pickles:
         yield warning(Outcome.MALFORMED, "no-pickle", "there is no pickle that could be read")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from sdkeep import __version__
-from sdkeep.cli.frame import AsEvents, AsJson, Common, Debug, Interrupted, Quiet, Verbose, refuse
+from sdkeep.cli.frame import COMMON, AsEvents, AsJson, Common, Debug, Interrupted, Quiet, Verbose, refuse
 from sdkeep.ground.errors import UsageError
 
 app = typer.Typer(
@@ -60,22 +61,38 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if not isinstance(error, typer.BadParameter.__mro__[1]):  # the parser's own base, which Typer does not export
             raise
-        return refuse(_given(error), _in_our_words(error))
+        return _mistaken(error, sys.argv[1:] if arguments is None else arguments)
     return status if isinstance(status, int) else 0
 
 
-def _given(error: Any) -> Common:
-    """The common options that were read before the mistake, at any depth."""
+def _mistaken(error: Any, arguments: list[str]) -> int:
+    """Say what is wrong with the command line; the exit status. A verb or group alone shows its help."""
+    common = _given(error, arguments)
+    if type(error).__name__ == "NoArgsIsHelpError" and not common.as_json:
+        typer.echo(error.ctx.get_help(), err=True)
+        return UsageError.status
+    return refuse(common, _in_our_words(error))
+
+
+def _given(error: Any, arguments: list[str]) -> Common:
+    """The common options beside the mistake, wherever they stand: the parsers of the verb read the line once more."""
     found, context = Common(), error.ctx
     while context is not None:
         if isinstance(context.obj, Common):
             found = found.joined(context.obj)
-        found = found.joined(Common(as_json=bool(context.params.get("as_json"))))
+        parser = context.command.make_parser(context)
+        parser.ignore_unknown_options = True
+        try:
+            read = parser.parse_args(list(arguments))[0]
+        except Exception:  # the mistake itself: what was read before it is in the context
+            read = {}
+        read = {**context.params, **read}
+        found = found.joined(Common(**{name: bool(read.get(name)) for name in COMMON}))
         context = context.parent
     return found
 
 
 def _in_our_words(error: Any) -> UsageError:
-    message = str(error.format_message()).rstrip(".")
+    message = str(error.format_message()).rstrip(".") if error.message else "no verb is named"
     path = error.ctx.command_path if error.ctx is not None else "sdkeep"
     return UsageError(message[:1].lower() + message[1:], next=f"`{path} --help` shows how it is used")

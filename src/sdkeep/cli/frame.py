@@ -41,7 +41,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done, and do nothing.")]
 
-_COMMON: dict[str, Any] = {"as_json": AsJson, "as_events": AsEvents, "quiet": Quiet, "verbose": Verbose, "debug": Debug}
+COMMON: dict[str, Any] = {"as_json": AsJson, "as_events": AsEvents, "quiet": Quiet, "verbose": Verbose, "debug": Debug}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Common:
 
     def joined(self, other: Common) -> Common:
         """Options given before the verb and after it, together."""
-        return Common(*(getattr(self, name) or getattr(other, name) for name in _COMMON))
+        return Common(*(getattr(self, name) or getattr(other, name) for name in COMMON))
 
 
 @dataclass(slots=True)
@@ -162,7 +162,7 @@ def _command(function: Callable[..., Reply], name: str) -> Callable[..., None]:
     own = [p.replace(annotation=hints[p.name]) for p in list(inspect.signature(function).parameters.values())[1:]]
     added = [
         inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
-        for option, annotation in _COMMON.items()
+        for option, annotation in COMMON.items()
     ]
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     keywords = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
@@ -170,12 +170,12 @@ def _command(function: Callable[..., Reply], name: str) -> Callable[..., None]:
     @functools.wraps(function)
     def command(**given: Any) -> None:
         before = given.pop("context").obj
-        common = Common(*(given.pop(option) for option in _COMMON)).joined(before or Common())
+        common = Common(*(given.pop(option) for option in COMMON)).joined(before or Common())
         status = run_command(name, common, lambda face: function(face, **given))
         raise typer.Exit(status)
 
     command.__signature__ = inspect.Signature([*keywords, *added, context])  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in [*keywords, *added, context]}
+    command.__annotations__ = {}  # the signature says it all; Typer would resolve them three times for each verb
     return command
 
 

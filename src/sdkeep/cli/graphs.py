@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from sdkeep.actions.kinship import Presence, Relative
 from sdkeep.actions.lineage import Lineage
 from sdkeep.actions.walk import Link, strongest_first
-from sdkeep.cli.tree import amount
 from sdkeep.ground.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """Every claim about one pair of nodes, drawn as one arrow."""
+    """Every claim about one pair of nodes, drawn as one arrow; `words` are relation and weight, method, proof."""
 
     parent: str
     child: str
-    label: str
+    words: tuple[str, ...]
     weak: bool
+
+    @property
+    def label(self) -> str:
+        """The words in one line."""
+        return " ".join(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def joined(trees: Sequence[Lineage]) -> Graph:
     pairs: dict[tuple[str, str], list[Link]] = {}
     for link in strongest_first(dict.fromkeys(link for tree in trees for link in (*tree.up, *tree.down))):
         pairs.setdefault((link.parent, link.child), []).append(link)
-    arrows = tuple(Arrow(parent, child, _label(links), _weak(links[0])) for (parent, child), links in pairs.items())
+    arrows = tuple(Arrow(parent, child, _words(links[0]), _weak(links[0])) for (parent, child), links in pairs.items())
     return Graph(nodes, arrows, frozenset(tree.focus for tree in trees))
 
 
@@ -82,11 +86,12 @@ def _lines(node: Relative) -> list[str]:
     return [line for line in (one_line(node.title, 60), facts(node), one_line(node.licence, 50)) if line]
 
 
-def _label(links: list[Link]) -> str:
-    first = links[0]
+def _words(first: Link) -> tuple[str, ...]:
+    edge = first.edge
+    weight = "" if edge.weight is None else f" {edge.weight:.4g}"
+    method = f"({one_line(edge.method, 24)})" if edge.method else ""
     doubt = f", one of {first.candidates}" if first.candidates > 1 else ""
-    words = (str(first.edge.relation), amount(first), f"[{first.edge.parent.trust}{doubt}]")
-    return " ".join(word for word in words if word)
+    return tuple(word for word in (f"{edge.relation}{weight}", method, f"[{edge.parent.trust}{doubt}]") if word)
 
 
 def _weak(link: Link) -> bool:
@@ -94,7 +99,11 @@ def _weak(link: Link) -> bool:
 
 
 def _mermaid(lines: Iterable[str]) -> str:
-    return "<br>".join("".join(c if c.isalnum() or c in " .,-_()/" else f"#{ord(c)};" for c in line) for line in lines)
+    return "<br>".join("".join(map(_entity, line)) for line in lines)
+
+
+def _entity(character: str) -> str:
+    return character if character.isalnum() or character in " .,-_()[]/:+=" else f"#{ord(character)};"
 
 
 def _dot(lines: Iterable[str]) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _SWEEPS = 8
-_BEND = 16.0
-"""Room that a passing arrow takes, in pixels."""
+_BEND = 132.0
+"""Room that a passing arrow takes with its words, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)

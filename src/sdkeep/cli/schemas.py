@@ -14,6 +14,8 @@ from types import NoneType, UnionType
 from typing import TypedDict, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from sdkeep.actions.add import Added
+from sdkeep.actions.allowing import Decision
+from sdkeep.actions.audit import Audit
 from sdkeep.actions.auth import LoggedIn, LoggedOut
 from sdkeep.actions.configure import Setting
 from sdkeep.actions.convert import Converted
@@ -54,6 +56,8 @@ ANSWERS: dict[str, object] = {
     "ls": Listing,
     "add": list[Added],
     "scan": list[Scanned],
+    "audit": Audit,
+    "allow": list[Decision],
     "convert": list[Converted],
     "verify": list[Checked],
     "place": list[Placed],

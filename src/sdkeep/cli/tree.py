@@ -93,6 +93,7 @@ def _facts(node: Relative) -> str:
     presence = {
         Presence.HERE: "here",
         Presence.RECORDED: "not here any more",
+        Presence.PUBLISHED: "at the hub",
         Presence.KNOWN: "known, not here",
         Presence.NAMED: "only named",
     }[node.presence]

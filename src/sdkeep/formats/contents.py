@@ -36,6 +36,9 @@ class Container(StrEnum):
     TEXT = "text"
     LFS_POINTER = "lfs-pointer"
     EMPTY = "empty"
+    ZLIB = "zlib"
+    BZIP2 = "bzip2"
+    XZ = "xz"
     UNKNOWN = "unknown"
 
     @property

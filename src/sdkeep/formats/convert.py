@@ -29,7 +29,10 @@ WRITER_FORMAT = 1
 """Raised whenever the bytes written for the same input and options change; kept in the file as `sdkeep.writer`."""
 
 _TARGETS = {Precision.FP16: "F16", Precision.BF16: "BF16", Precision.FP32: "F32"}
-_READABLE = {Container.SAFETENSORS, Container.TORCH_ZIP, Container.TORCH_LEGACY, Container.PICKLE}
+_READABLE = {
+    Container.SAFETENSORS, Container.TORCH_ZIP, Container.TORCH_LEGACY, Container.PICKLE,
+    Container.NUMPY, Container.NUMPY_ZIP, Container.PNG,
+}  # fmt: skip
 _STALE = ("sshs_model_hash", "sshs_legacy_hash", "modelspec.hash_sha256")
 _MOST_GROWTH = 64
 _ALWAYS_ALLOWED = 1 << 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sdkeep.formats.contents import Container, Contents, Flaw, Member, PickleMember, Tensor
@@ -25,7 +26,11 @@ _FIRST_WINDOW = 1 << 20
 
 @dataclass(slots=True)
 class Draft:
-    """Everything found so far. `thorough` asks for every local header; a remote file is looked at without."""
+    """Everything found so far. `thorough` asks for every local header; a remote file is looked at without.
+
+    `count`, `opcodes` and `unpacked` are what pickles have cost so far. A file inside another has a draft of its own,
+    which begins with the outer one's costs; `depth` counts how many are around it, and `enter` looks at one.
+    """
 
     source: Source
     thorough: bool = True
@@ -40,6 +45,9 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     opcodes: int = 0
     unpacked: int = 0
+    count: int = 0
+    depth: int = 0
+    enter: Callable[[Draft], Container] | None = None
 
     def check(self) -> None:
         """Leave with `Stopped` when somebody asked."""
@@ -68,6 +76,7 @@ class Draft:
         """Add a pickle that was read, and what it cost."""
         self.pickles.append(pickle)
         self.opcodes += pickle.reading.opcodes
+        self.count += 1
 
     def is_spent(self, more: int = 0) -> bool:
         """Whether the pickles of this file have cost what one file may cost, `more` bytes to unpack included.
@@ -75,9 +84,9 @@ class Draft:
         The first time they have, that is a flaw.
         """
         self.unpacked += more
-        spent = len(self.pickles) >= MOST_PICKLES or self.opcodes > MOST_OPCODES or self.unpacked > MOST_UNPACKED
+        spent = self.count >= MOST_PICKLES or self.opcodes > MOST_OPCODES or self.unpacked > MOST_UNPACKED
         if spent and "budget-pickles" not in {flaw.rule for flaw in self.flaws[-1:]}:
-            self.flaw("budget-pickles", f"the file holds more pickles than are read; {len(self.pickles):,} were")
+            self.flaw("budget-pickles", f"the file holds more pickles than are read; {self.count:,} were")
         return spent
 
     def contents(self, container: Container) -> Contents:

@@ -24,7 +24,7 @@ class KnownModel:
     """One published file. `refs` are references and addresses in the order to try them; `size` is in bytes.
 
     `confirmed` says that independent lists agree on `sha256`; `parent` is the id of another known model. `data` names
-    what it was trained on, `sources` where the facts were read.
+    what it was trained on, `sources` where the facts were read, `publisher` who released it.
     """
 
     id: str
@@ -42,6 +42,7 @@ class KnownModel:
     relation: Relation | None = None
     data: str = ""
     sources: tuple[str, ...] = ()
+    publisher: str = ""
 
 
 def by_name(short: str) -> KnownModel | None:
@@ -124,6 +125,7 @@ def _table() -> _Table:
             relation=Relation(entry["relation"]) if "relation" in entry else None,
             data=entry.get("data", ""),
             sources=tuple(entry.get("sources", ())),
+            publisher=entry.get("publisher", ""),
         )
         for entry in data["model"]
     )

@@ -43,14 +43,12 @@ def terms_of(licence: Licence) -> Terms:
     A refusal that was stated stands, whatever the row says.
     """
     known = licence_called(licence.id, licence.name)
-    name = licence.name or licence.id
     if known is None:
-        return Terms((licence.id,), name, licence.url, dict(licence.allows))
+        return Terms((licence.id,), licence.name or licence.id, licence.url, dict(licence.allows))
+    name = licence.name or known.name
     refused = {use: False for use, allowed in licence.allows.items() if not allowed}
     depends = {use: why for use, why in known.depends.items() if use not in refused}
-    return Terms(
-        known.ids, name or known.name, licence.url or known.url, known.allows | refused, (), depends, known.restrictions
-    )
+    return Terms(known.ids, name, licence.url or known.url, known.allows | refused, (), depends, known.restrictions)
 
 
 @cache

@@ -6,21 +6,22 @@ source that cannot be read raises, and `Stopped`.
 
 from __future__ import annotations
 
-from sdkeep.formats import gguf, legacy, numpyfile, torchzip
+from sdkeep.formats import gguf, legacy, numpyfile, packed, pngembed, torchzip
 from sdkeep.formats.contents import Container, Contents
 from sdkeep.formats.draft import MOST_STACKED, Draft, is_binary_pickle, pickle_at
 from sdkeep.formats.extract import extract
+from sdkeep.formats.magics import STREAMS
 from sdkeep.formats.safetensors import read_header
 from sdkeep.formats.sniff import sniff
 from sdkeep.formats.tarball import examine as examine_tar
 from sdkeep.formats.tensors import Record
+from sdkeep.formats.twofold import second_nature
 from sdkeep.formats.zipdir import read_directory
 from sdkeep.ground.errors import FormatError
 from sdkeep.ground.events import Stop
 from sdkeep.ground.source import Source
 
 _ZIPS = (Container.TORCH_ZIP, Container.TORCHSCRIPT, Container.NUMPY_ZIP, Container.ZIP)
-_SMALLEST_ZIP = 22
 
 
 def look(source: Source, *, thorough: bool = True, stop: Stop | None = None) -> Contents:
@@ -29,13 +30,15 @@ def look(source: Source, *, thorough: bool = True, stop: Stop | None = None) -> 
     `thorough` reads every local header of an archive, which a remote file is spared: its tensors then have no spans,
     and everything in the directory is still compared.
     """
-    draft = Draft(source, thorough, stop)
+    draft = Draft(source, thorough, stop, enter=_enter)
+    return draft.contents(_enter(draft))
+
+
+def _enter(draft: Draft) -> Container:
+    """Look at the source of a draft, which may be a file inside another."""
     draft.check()
-    container = sniff(source)
-    container = _examine(draft, container)
-    if container not in _ZIPS:
-        container = _second_nature(draft, container)
-    return draft.contents(container)
+    container = _examine(draft, sniff(draft.source))
+    return container if container in _ZIPS else second_nature(draft, container)
 
 
 def _examine(draft: Draft, container: Container) -> Container:
@@ -53,6 +56,10 @@ def _examine(draft: Draft, container: Container) -> Container:
         gguf.examine(draft)
     elif container is Container.NUMPY:
         numpyfile.examine(draft)
+    elif container is Container.PNG:
+        pngembed.examine(draft)
+    elif container in STREAMS:
+        packed.examine(draft, container)
     return container
 
 
@@ -92,19 +99,3 @@ def _bare_pickles(draft: Draft) -> None:
         draft.unread.append(f"everything after byte {at:,}")
     if first.complete:
         draft.take(extract(first.root, dict[str, Record]().get))
-
-
-def _second_nature(draft: Draft, container: Container) -> Container:
-    """A zip at the end of something else: Python's zip reader opens it, torch reads the front."""
-    if draft.source.size < _SMALLEST_ZIP or container in (Container.EMPTY, Container.LFS_POINTER):
-        return container
-    directory = read_directory(draft.source)
-    if directory is None or not directory.entries:
-        return container
-    draft.flaw("two-containers", f"it reads as {container} from its front and as a zip from its end", directory.start)
-    tensors = list(draft.tensors)
-    found = torchzip.examine(draft, directory)
-    if container is Container.UNKNOWN:
-        return found
-    draft.tensors[:] = tensors
-    return container

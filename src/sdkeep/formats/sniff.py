@@ -8,27 +8,19 @@ import re
 from sdkeep.formats.contents import Container
 from sdkeep.formats.draft import is_binary_pickle
 from sdkeep.formats.legacy import MAGIC
+from sdkeep.formats.magics import by_magic
 from sdkeep.formats.pickled.machine import read_pickle
-from sdkeep.formats.pickled.values import EventKind, GlobalNode
+from sdkeep.formats.pickled.values import EventKind
 from sdkeep.formats.safetensors import MOST_HEADER
 from sdkeep.formats.torchzip import container_of
 from sdkeep.formats.zipdir import read_directory
 from sdkeep.ground.source import Source
 
 _FRONT = 4096
-_MAGICS = (
-    (b"\x89PNG\r\n\x1a\n", Container.PNG),
-    (b"\xff\xd8\xff", Container.JPEG),
-    (b"7z\xbc\xaf\x27\x1c", Container.SEVEN_ZIP),
-    (b"Rar!\x1a\x07", Container.RAR),
-    (b"\x1f\x8b\x08", Container.GZIP),
-    (b"GGUF", Container.GGUF),
-    (b"\x93NUMPY", Container.NUMPY),
-    (b"version https://git-lfs.github.com/spec/", Container.LFS_POINTER),
-)
+_MOST_TEXT = 1 << 20
 _MARKUP = re.compile(rb"\s*<(?:!doctype|html|head|body|script|\?xml|error|!--)", re.IGNORECASE)
 _YAML = re.compile(r"(?:\s*#[^\n]*\n|---\s*\n|%YAML[^\n]*\n|\s*\n)*[A-Za-z_][\w.-]*:(?:\s|$)")
-_DOTTED = re.compile(r"[A-Za-z_][\w.]*")
+_ACTS = {EventKind.CALL, EventKind.BUILD, EventKind.EXTENSION}
 
 
 def sniff(source: Source) -> Container:
@@ -36,19 +28,15 @@ def sniff(source: Source) -> Container:
     if source.size == 0:
         return Container.EMPTY
     front = source.read_at(0, _FRONT)
-    for magic, container in _MAGICS:
-        if front.startswith(magic):
-            return container
-    if front[:4] == b"RIFF" and front[8:12] == b"WEBP":
-        return Container.WEBP
-    if front.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    container = by_magic(front)
+    if container is Container.ZIP:
         directory = read_directory(source)
         return container_of(directory) if directory else Container.ZIP
+    if container is not None and container is not Container.TAR:
+        return container
     if _is_safetensors(front, source.size):
         return Container.SAFETENSORS
-    if front[257:262] == b"ustar" or _is_old_tar(front):
-        return Container.TAR
-    return _pickle_or_text(front, source.size)
+    return container or _pickle_or_text(source, front)
 
 
 def _is_safetensors(front: bytes, size: int) -> bool:
@@ -59,24 +47,14 @@ def _is_safetensors(front: bytes, size: int) -> bool:
     return 2 <= length <= MOST_HEADER and front[9:10] in (b'"', b"}", b" ", b"\n", b"\r", b"\t") and size > 8
 
 
-def _is_old_tar(front: bytes) -> bool:
-    """A tar without magic, as Python wrote for torch before 0.1.10: the header's checksum fits."""
-    if len(front) < 512 or not front[0] or front[156:157] not in (b"\0", b"0", b"5"):
-        return False
-    stated = front[148:156].strip(b" \0")
-    if not stated or not all(digit in b"01234567" for digit in stated):
-        return False
-    return sum(front[:148]) + sum(front[156:512]) + 8 * 32 == int(stated, 8)
-
-
-def _pickle_or_text(front: bytes, size: int) -> Container:
+def _pickle_or_text(source: Source, front: bytes) -> Container:
     if is_binary_pickle(front):
         return Container.TORCH_LEGACY if _begins_with_magic(front) else Container.PICKLE
     if _MARKUP.match(front.removeprefix(b"\xef\xbb\xbf")):
         return Container.HTML
-    if _is_text_pickle(front):
+    if _is_text_pickle(source, front):
         return Container.TORCH_LEGACY if _begins_with_magic(front) else Container.PICKLE
-    return _text(front, size)
+    return _text(front, source.size)
 
 
 def _begins_with_magic(front: bytes) -> bool:
@@ -85,18 +63,21 @@ def _begins_with_magic(front: bytes) -> bool:
     return first.complete and first.root == MAGIC
 
 
-def _is_text_pickle(front: bytes) -> bool:
-    """A pickle of protocol 0 or 1 has no magic: it must run to its end, or import something with a proper name."""
-    if front[:1] not in b"(]}cilIFLSVPNKMJGTUX)q\x80":
-        return False
-    reading = read_pickle(front)
+def _is_text_pickle(source: Source, front: bytes) -> bool:
+    """A pickle without a PROTO opcode has no magic: it must run to its end, or call something on its way.
+
+    Prose runs into a byte that is no opcode soon; what does not is read on, for the call may come late.
+    """
+    reading, whole = read_pickle(front), source.size <= len(front)
+    if not whole and any(problem.rule == "truncated" for problem in reading.problems):
+        front = source.read_at(0, _MOST_TEXT)
+        reading, whole = read_pickle(front), source.size <= len(front)
+        if not whole and not reading.complete and reading.problems[-1].rule == "truncated":
+            return True  # a million bytes of opcodes: too long to be sure of, so not to be called a text
     if reading.complete and reading.opcodes > 1:  # "N. Surname" is prose, two opcodes long
-        return reading.opcodes > 2 or front[:1] in b"ILFSV" or len(front) < 16
-    imports = [event.target for event in reading.events if event.kind is EventKind.IMPORT]
-    return any(
-        isinstance(target, GlobalNode) and _DOTTED.fullmatch(target.module) and _DOTTED.fullmatch(target.name)
-        for target in imports
-    )
+        names = any(event.kind is EventKind.IMPORT for event in reading.events)
+        return names or reading.opcodes > 2 or front[:1] in b"ILFSV" or len(front) < 16
+    return any(event.kind in _ACTS for event in reading.events)
 
 
 def _text(front: bytes, size: int) -> Container:

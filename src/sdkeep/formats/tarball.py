@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sdkeep.formats.contents import Container, Member
-from sdkeep.formats.draft import Draft, is_binary_pickle, pickle_at
+from sdkeep.formats.draft import Draft, pickle_at
+from sdkeep.formats.nested import look_into, window
 
 _BLOCK = 512
 _MOST_MEMBERS = 10_000
@@ -11,8 +12,8 @@ _TORCH = {"pickle", "tensors", "storages"}
 
 
 def examine(draft: Draft) -> Container:
-    """List the members, read the pickles among them, and say whether torch wrote it."""
-    at = 0
+    """List the members, look into each, and say whether torch wrote it."""
+    at, names = 0, set[str]()
     while at + _BLOCK <= draft.source.size and len(draft.members) < _MOST_MEMBERS:
         draft.check()
         block = draft.source.read_at(at, _BLOCK)
@@ -23,10 +24,13 @@ def examine(draft: Draft) -> Container:
             draft.flaw("tar-damaged", "a member's header cannot be read", at)
             break
         name = block[:100].partition(b"\0")[0].decode("utf-8", "backslashreplace")
-        draft.members.append(Member(name, at + _BLOCK, size, size))
-        _read_pickle(draft, draft.members[-1])
+        member = Member(name, at + _BLOCK, size, size)
+        draft.members.append(member)
+        names.add(name.removeprefix("./"))
+        _read_member(draft, member)
         at += _BLOCK + -(-size // _BLOCK) * _BLOCK
-    names = {member.name.removeprefix("./") for member in draft.members}
+    if len(draft.members) >= _MOST_MEMBERS:
+        draft.flaw("budget-members", f"more than {_MOST_MEMBERS:,} members; the rest was not read", at)
     return Container.TORCH_TAR if names >= _TORCH else Container.TAR
 
 
@@ -37,7 +41,11 @@ def _octal(field: bytes) -> int | None:
         return None
 
 
-def _read_pickle(draft: Draft, member: Member) -> None:
-    front = draft.source.read_at(member.offset, 2)
-    if member.name.removeprefix("./") in _TORCH or is_binary_pickle(front):
+def _read_member(draft: Draft, member: Member) -> None:
+    """torch's three members are pickles whatever they look like; any other is what it is."""
+    if member.name.removeprefix("./") in _TORCH:
         pickle_at(draft, member.offset, member.name)
+    elif member.size and draft.thorough:
+        look_into(draft, window(draft, member), member)
+    elif member.size:
+        draft.unread.append(member.name)

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from sdkeep.formats.contents import Container, Member, Span
 from sdkeep.formats.draft import MOST_PICKLE, MOST_STACKED, Draft, is_binary_pickle
 from sdkeep.formats.extract import extract
-from sdkeep.formats.numpyfile import pickle_offset
+from sdkeep.formats.magics import holds_files
+from sdkeep.formats.nested import MOST_INSIDE, look_into, window
+from sdkeep.formats.numpyfile import LONGEST_FRONT, MAGIC, note_numbers, read_array
 from sdkeep.formats.pickled.values import Reading
+from sdkeep.formats.source import BytesSource
 from sdkeep.formats.tensors import Record
 from sdkeep.formats.zipdir import DEFLATED, STORED, Directory, Entry, Located, locate, overlaps, read_member
 
@@ -96,8 +99,12 @@ def examine(draft: Draft, directory: Directory) -> Container:
     starts = {header: found.start for header, found in archive.located.items() if found.start is not None}
     draft.flaws.extend(overlaps(directory.entries, starts, directory))
     draft.members.extend(_member(entry, starts.get(entry.header, 0)) for entry in directory.entries)
+    if container is not Container.NUMPY_ZIP:
+        draft.tensors.clear()  # arrays beside a model's pickle are none of its tensors
     if container in (Container.TORCH_ZIP, Container.TORCHSCRIPT):
         _extract(archive, pickles)
+    elif container is Container.NUMPY_ZIP and not draft.thorough:
+        draft.flaw("array-unread", "the arrays in it were not read")
     _name_unread(archive)
     return container
 
@@ -117,21 +124,28 @@ def _name_unread(archive: Archive) -> None:
 def _read_pickles(archive: Archive) -> dict[int, Reading]:
     """Read every member that is or may be a pickle; returns the first reading of each by its local header offset."""
     found: dict[int, Reading] = {}
-    looked = 0
+    looked = passed = 0
     for entry in archive.directory.entries:
         archive.draft.check()
         if entry.header in found:
             continue
         begin: int | None = 0
         if not _is_named_pickle(entry):
-            looked += 1
-            begin = None if looked > _MOST_LOOKED_INTO or _is_payload(archive, entry) else _pickle_in(archive, entry)
+            begin = None
+            if not _is_payload(archive, entry) and entry.size > 1:
+                looked += 1
+                if archive.draft.thorough and looked <= _MOST_LOOKED_INTO:
+                    begin = _pickle_in(archive, entry)
+                else:
+                    passed += 1
         if begin is not None and archive.draft.is_spent(min(entry.size, MOST_PICKLE)):
             archive.draft.unread.append(entry.name)
             continue
         piece = archive.read(entry, MOST_PICKLE) if begin is not None else None
         if piece is not None:
             found[entry.header] = _stacked(archive.draft, piece[0][begin:], piece[1] + (begin or 0), entry)
+    if passed:
+        archive.draft.unread.append(f"{passed:,} members that are not called pickles")
     return found
 
 
@@ -147,19 +161,49 @@ def _is_payload(archive: Archive, entry: Entry) -> bool:
 
 
 def _pickle_in(archive: Archive, entry: Entry) -> int | None:
-    """Where a pickle begins in a member of another name, by its first bytes; remote files are spared the question."""
-    start = archive.locate(entry).start if archive.draft.thorough and entry.size > 1 else None
+    """Where a pickle begins in a member of another name, by its first bytes; files in it are looked at."""
+    start = archive.locate(entry).start
     if start is None:
         return None
-    front = _front(archive, entry, start)
-    return 0 if is_binary_pickle(front) else pickle_offset(front)
+    front = _front(archive, entry, start, _FRONT)
+    if front.startswith(MAGIC):
+        return _array_pickle(archive, entry, start)
+    if is_binary_pickle(front):
+        return 0
+    if holds_files(front):
+        _look_inside(archive, entry, start)
+    return None
 
 
-def _front(archive: Archive, entry: Entry, start: int) -> bytes:
+def _array_pickle(archive: Archive, entry: Entry, start: int) -> int | None:
+    """Where the pickle of a numpy array begins, None when it holds numbers."""
+    array = read_array(_front(archive, entry, start, LONGEST_FRONT))
+    if array is None or not array.sure:
+        why = f"the header of the array `{entry.name}` cannot be read"
+        archive.draft.flaw("array-unreadable", why, entry.header, entry.name)
+    if array is None or array.objects:
+        return array.start if array else None
+    packed = entry.stored if entry.method == DEFLATED else 0
+    note_numbers(archive.draft, array, Span(start, entry.size, packed), entry.name.removesuffix(".npy"))
+    return None
+
+
+def _look_inside(archive: Archive, entry: Entry, start: int) -> None:
+    """Look at an archive within this one, in place or unpacked."""
+    draft, member = archive.draft, _member(entry, start)
+    if not member.compressed:
+        look_into(draft, window(draft, member), member)
+    elif not draft.is_spent(min(entry.size, MOST_INSIDE)):
+        piece = archive.read(entry, MOST_INSIDE)
+        if piece is not None:
+            look_into(draft, BytesSource(piece[0], entry.name), member)
+
+
+def _front(archive: Archive, entry: Entry, start: int, most: int) -> bytes:
     """The first bytes of a member, unpacked."""
-    raw = archive.draft.source.read_at(start, min(entry.stored, _FRONT))
+    raw = archive.draft.source.read_at(start, min(entry.stored, most))
     try:
-        return zlib.decompressobj(-15).decompress(raw, _FRONT) if entry.method == DEFLATED else raw
+        return zlib.decompressobj(-15).decompress(raw, most) if entry.method == DEFLATED else raw
     except zlib.error:
         return b""
 

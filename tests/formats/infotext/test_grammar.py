@@ -82,7 +82,7 @@ def test_json_without_quotes_is_one_value() -> None:
 
 
 def test_nan_inside_json_is_read_over() -> None:
-    assert pairs("Steps: 1, Civitai metadata: {\"a\": NaN, \"b\": [Infinity]}, Seed: 2")[2].value == "2"
+    assert pairs('Steps: 1, Civitai metadata: {"a": NaN, "b": [Infinity]}, Seed: 2')[2].value == "2"
 
 
 def test_json_that_is_cut_off_does_not_take_the_rest_along() -> None:
@@ -180,9 +180,7 @@ def test_the_webui_reads_the_same(pieces: list[tuple[str, str]]) -> None:
 
 _KEYS = st.from_regex(r"[A-Za-z0-9_é][A-Za-z0-9_ /-]{1,12}", fullmatch=True)
 _VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-_PROMPTS = st.lists(
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=30), max_size=4
-)
+_PROMPTS = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=30), max_size=4)
 
 
 def _normal(lines: list[str]) -> str:

@@ -16,6 +16,7 @@ from sdkeep.formats.contents import Container
 from sdkeep.formats.infotext.gathering import LONGEST_TEXT
 from sdkeep.formats.infotext.parameters import read_parameters
 from sdkeep.formats.infotext.picture import read_picture
+from sdkeep.formats.infotext.values import Picture
 from sdkeep.formats.source import BytesSource, FileSource
 from sdkeep.ground.errors import StoreError
 from tests.makers import pictures
@@ -81,7 +82,10 @@ def test_a_wrong_checksum_is_said_and_the_text_is_kept() -> None:
         (chunk(b"iTXt", b"parameters\0"), "the text chunk `parameters` is broken"),
         (chunk(b"iTXt", b"parameters\0\0\0en"), "the text chunk `parameters` is broken"),
         (chunk(b"zTXt", b"parameters\0\0no deflate"), "the compressed text `parameters` is broken"),
-        (chunk(b"zTXt", b"parameters\0\0" + zlib.compress(b"x" * 99)[:-8]), "the compressed text `parameters` is cut short"),
+        (chunk(b"zTXt", b"parameters\0\0" + zlib.compress(b"x" * 99)[:-8]),
+        "the compressed text `parameters` is cut short"),
+        (text("Raw profile type exif", "\nexif\n 8\nnot hexadecimal"), "the text `Raw profile type exif` is no profile"),
+        (chunk(b"iTXt", b"x\0\1\0en\0key\0broken"), "the compressed text `x` is broken"),
         (text("Raw profile type exif", "nothing"), "the text `Raw profile type exif` is no profile"),
         (chunk(b"eXIf", b"junk"), "the EXIF block has no TIFF header"),
     ],
@@ -138,12 +142,20 @@ def test_a_user_comment_is_read_in_every_encoding_and_byte_order(data: bytes, or
 @pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le"])
 def test_the_byte_order_is_told_from_a_few_ascii_letters_among_others(prefix: bytes, encoding: str) -> None:
     spelt = "初音ミク, テスト: 1"
-    assert seen(jpeg((0xE1, b"Exif\0\0" + comment(prefix + spelt.encode(encoding))))).texts == {"exif:UserComment": spelt}
+    assert seen(jpeg((0xE1, b"Exif\0\0" + comment(prefix + spelt.encode(encoding))))).texts == {
+        "exif:UserComment": spelt
+    }
 
 
-def test_a_jis_comment_in_shift_jis_is_read_and_other_bytes_are_not_lost() -> None:
-    assert seen(jpeg((0xE1, comment(b"x")), (0xE1, b"Exif\0\0" + comment(b"JIS\0\0\0\0\0" + "テスト".encode("shift_jis"))))).texts == {"exif:UserComment": "テスト"}  # fmt: skip
-    assert seen(jpeg((0xE1, b"Exif\0\0" + comment(b"JIS\0\0\0\0\0\xff\xfe\xfd")))).texts == {"exif:UserComment": "ÿþý"}
+@pytest.mark.parametrize(("body", "text"), [("テスト".encode("shift_jis"), "テスト"), (b"\xff\xfe\xfd", "ÿþý")])
+def test_a_jis_comment_in_shift_jis_is_read_and_other_bytes_are_not_lost(body: bytes, text: str) -> None:
+    block = b"Exif\0\0" + comment(b"JIS\0\0\0\0\0" + body)
+    assert seen(jpeg((0xE1, block))).texts == {"exif:UserComment": text}
+
+
+def test_wide_letters_without_any_zero_byte_are_read_as_the_webui_writes_them() -> None:
+    block = b"Exif\0\0" + comment(b"UNICODE\0" + "初音ミク・猫".encode("utf-16-be"))
+    assert seen(jpeg((0xE1, block))).texts == {"exif:UserComment": "初音ミク・猫"}
 
 
 def test_a_jpeg_gives_its_comment_its_xmp_and_its_size() -> None:
@@ -197,7 +209,8 @@ def test_fields_that_programs_keep_in_directory_0_are_read_wherever_they_stand()
     [
         (b"MM\0*\0\0\xff\xff", "an EXIF directory lies beyond its block"),
         (b"MM\0*\0\0\0\x08\0\x05", "an EXIF directory is cut short"),
-        (b"MM\0*\0\0\0\x08\0\1" + struct.pack(">HHII", 0x010E, 2, 999, 8), "the EXIF field `ImageDescription` is cut short"),
+        (b"MM\0*\0\0\0\x08\0\1" + struct.pack(">HHII", 0x010E, 2, 999, 8),
+        "the EXIF field `ImageDescription` is cut short"),
         (b"MM\0*\0\0\0\x08\0\1" + struct.pack(">HHII", 0x8769, 4, 1, 9999), "an EXIF directory lies beyond its block"),
     ],
 )  # fmt: skip
@@ -229,6 +242,17 @@ def test_a_webp_without_an_extended_header_has_a_size_all_the_same(first: tuple[
     body = kind + struct.pack("<I", len(data)) + data
     picture = seen(b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body, hidden=False)
     assert (picture.width, picture.height) == (33, 44)
+
+
+def test_a_webp_of_many_chunks_is_given_up_and_a_short_header_has_no_size() -> None:
+    picture = seen(webp((b"VP8X", b""), *[(b"abcd", b"")] * 100_001), hidden=False)
+    assert picture.problems == ("the WebP has more than 100,000 chunks",)
+    assert seen(b"RIFF\4\0\0\0WEBPVP8L\0\0\0\0", hidden=False).width == 0
+
+
+def test_a_jpeg_with_a_frame_too_short_has_no_size() -> None:
+    picture = seen(b"\xff\xd8\xff\xe1\0\6none\xff\xc0\0\3\0\xff\xd9")
+    assert (picture.width, picture.texts) == (0, {})
 
 
 def test_a_webp_cut_short_says_so() -> None:
@@ -264,6 +288,15 @@ def test_a_hidden_message_with_a_length_that_cannot_be_is_none(length: int) -> N
     picture = seen(stealth(INFOTEXT, "stealth_pnginfo", length=length))
     assert picture.texts == {}
     assert picture.problems == ("the hidden message is longer than the picture can hold",)
+
+
+def test_pixels_that_cannot_be_decoded_are_a_problem() -> None:
+    broken = png().replace(b"IDAT\x78", b"IDAT\x00")
+    assert seen(broken).problems == ("the pixels cannot be decoded",)
+
+
+def test_grey_pixels_and_empty_texts_hold_nothing() -> None:
+    assert seen(png(text("Title", ""))) == Picture(Container.PNG, 1, 1)
 
 
 def test_a_hidden_bomb_is_not_unpacked() -> None:
@@ -351,9 +384,7 @@ _WHOLE = [
 @given(st.data())
 def test_a_mutated_picture_never_raises(data: st.DataObject) -> None:
     whole = bytearray(data.draw(st.sampled_from(_WHOLE)))
-    for place, value in data.draw(
-        st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), max_size=6)
-    ):
+    for place, value in data.draw(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), max_size=6)):
         whole[place] = value
     cut = data.draw(st.integers(0, len(whole)))
     read_parameters(seen(bytes(whole[:cut] if data.draw(st.booleans()) else whole)))

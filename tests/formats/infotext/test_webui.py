@@ -6,7 +6,7 @@ import pytest
 
 from sdkeep.formats.infotext.values import Mention, Need, Parameters, Tool
 from sdkeep.formats.infotext.webui import read_webui
-from sdkeep.ground.digest import Digest, DigestKind
+from sdkeep.ground.digest import DigestKind
 from sdkeep.ground.kinds import Kind
 
 BASE = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x768"
@@ -20,7 +20,9 @@ def read(settings: str = "", prompt: str = "a cat", negative: str = "") -> Param
     return found
 
 
-def needs(settings: str = "", prompt: str = "a cat", negative: str = "") -> list[tuple[Kind, str, float | None, list[str]]]:
+def needs(
+    settings: str = "", prompt: str = "a cat", negative: str = ""
+) -> list[tuple[Kind, str, float | None, list[str]]]:
     return [
         (need.kind, need.name, need.weight, [str(digest) for digest in need.digests])
         for need in read(settings, prompt, negative).needs
@@ -167,8 +169,9 @@ def test_ti_hashes_are_over_the_file_and_repeated_names_are_one() -> None:
 
 def test_civitai_resources_are_releases() -> None:
     found = read(
-        'Civitai resources: [{"type":"checkpoint","modelVersionId":12,"modelName":"A [b], {c}","modelVersionName":"v1"},'
-        '{"weight":0.5,"air":"urn:air:sdxl:lora:civitai:11@22"},{"type":"embed","modelVersionId":"33"},7,{}]'
+        'Civitai resources: [{"type":"checkpoint","modelVersionId":12,"modelName":"A [b], {c}",'
+        '"modelVersionName":"v1"},'
+        '{"weight":0.5,"air":"urn:air:sdxl:lora:civitai:11@22"},{"type":"embed","modelVersionId":"33"},7,{},{"air":"urn:air:x"}]'
     )
     assert [(need.kind, need.version_id, need.title, need.weight) for need in found.needs] == [
         (Kind.CHECKPOINT, 12, "A [b], {c} · v1", None), (Kind.LORA, 22, "", 0.5), (Kind.EMBEDDING, 33, "", None),
@@ -195,7 +198,8 @@ def test_a_checkpoint_named_once_as_a_file_and_once_as_a_release_is_one() -> Non
          (Kind.CONTROLNET, "control_canny-fp16", 1.0, ["autov1:e3fe7712"])),
         ("ControlNet Model: control_depth [92f24e8c], ControlNet Weight: 0.5",
          (Kind.CONTROLNET, "control_depth", 0.5, ["autov1:92f24e8c"])),
-        ("ControlNet-1 Model: t2iadapter_color, ControlNet-1 Weight: 1", (Kind.T2I_ADAPTER, "t2iadapter_color", 1.0, [])),
+        ("ControlNet-1 Model: t2iadapter_color, ControlNet-1 Weight: 1", (Kind.T2I_ADAPTER, "t2iadapter_color", 1.0,
+        [])),
         ('ControlNet 1: "Module: ip, Model: ip-adapter_sd15"', (Kind.IP_ADAPTER, "ip-adapter_sd15", None, [])),
         ("Hires upscaler: 4x-UltraSharp", (Kind.UPSCALER, "4x-UltraSharp", None, [])),
         ("Postprocess upscaler 2: R-ESRGAN 4x+", (Kind.UPSCALER, "R-ESRGAN 4x+", None, [])),
@@ -220,11 +224,23 @@ def test_single_settings_name_models(settings: str, expected: tuple[Kind, str, f
 @pytest.mark.parametrize(
     "settings",
     ["Hires upscaler: Latent (bicubic antialiased)", "Hires upscaler: None", "Hires checkpoint: Use same checkpoint",
-     "ControlNet Model: None", "AddNet Enabled: False, AddNet Model 1: x(e96f805afa76)", "Refiner: None", "Unet: Default",
-     "Lora hashes: ", "Hashes: {}", "Hashes: [1]", "Civitai resources: {}"],
+     "ControlNet Model: None", "AddNet Enabled: False, AddNet Model 1: x(e96f805afa76)", "Refiner: None",
+     "Unet: Default",
+     "Lora hashes: ", "Lora weights: x", "Hashes: {}", "Hashes: [1]", "Civitai resources: {}"],
 )  # fmt: skip
 def test_settings_that_say_nothing_need_nothing(settings: str) -> None:
     assert needs(settings) == []
+
+
+def test_a_model_on_another_hub_is_named_by_its_air_alone() -> None:
+    need = one('Civitai resources: [{"air":"urn:air:sdxl:checkpoint:huggingface:org/repo@main"}]')
+    assert (need.kind, need.version_id, need.air) == (
+        Kind.CHECKPOINT, None, "urn:air:sdxl:checkpoint:huggingface:org/repo@main",
+    )  # fmt: skip
+
+
+def test_a_release_named_by_title_alone_is_kept() -> None:
+    assert one('Civitai resources: [{"type":"lora","modelName":"Nice"}]').title == "Nice"
 
 
 def test_a_text_of_endless_calls_gives_a_bounded_list() -> None:
@@ -237,4 +253,3 @@ def test_plain_words_are_an_infotext_only_where_one_is_expected() -> None:
     found = read_webui("just a prompt", "parameters")
     assert found is not None
     assert (found.prompt, found.needs) == ("just a prompt", ())
-    assert Digest.of("autov2", "c0d1994c73") is not None

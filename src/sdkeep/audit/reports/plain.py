@@ -12,7 +12,7 @@ from sdkeep.ground.text import one_line
 
 
 def plain(run: Run) -> str:
-    """One JSON document. Offsets are in bytes, times UTC."""
+    """One JSON document, ASCII only since paths stand in it as they are. Offsets are in bytes, times UTC."""
     counts = Counter(file.outcome.value for file in run.files if file.outcome)
     body: dict[str, Json] = {
         "tool": "sdkeep",
@@ -28,7 +28,7 @@ def plain(run: Run) -> str:
             for one in run.troubles
         ],
     }
-    return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(body, indent=2) + "\n"
 
 
 def _file(file: Audited) -> Json:

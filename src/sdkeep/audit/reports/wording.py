@@ -32,14 +32,14 @@ def relative(path: str, folder: str) -> str | None:
         inside = _absolute(path, folder).relative_to(folder)
     except ValueError:
         return None
-    return "/".join(quote(os.fsencode(part), safe="") for part in inside.parts) or None
+    return "/".join(quote(_bytes(part), safe="") for part in inside.parts) or None
 
 
 def address(path: str, folder: str) -> str:
     """`path`, which may be relative to `folder`, as an absolute address."""
     if is_address(path):
         return web_address(path)
-    return "file://" + quote(os.fsencode(_absolute(path, folder).as_posix()), safe="/:")
+    return "file://" + quote(_bytes(_absolute(path, folder).as_posix()), safe="/:")
 
 
 def web_address(url: str) -> str:
@@ -62,6 +62,14 @@ def sentence(finding: Finding) -> str:
         inside = f"byte {finding.offset:,} of " if finding.offset is not None else ""
         parts.append(f"at {inside}`{one_line(finding.member, 160)}`")
     return "; ".join(parts)
+
+
+def _bytes(path: str) -> bytes:
+    """A path as the disk has it; what no disk can have becomes a question mark."""
+    try:
+        return os.fsencode(path)
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "replace")
 
 
 def _absolute(path: str, folder: str) -> Path:

@@ -9,6 +9,8 @@ def register(app: typer.Typer) -> None:
     """Put every verb on `app`, in the order that help lists them."""
     from sdkeep.cli.commands import (
         add,
+        allow,
+        audit,
         auth,
         config,
         convert,
@@ -36,6 +38,8 @@ def register(app: typer.Typer) -> None:
         ls,
         add,
         scan,
+        audit,
+        allow,
         convert,
         verify,
         place,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sdkeep.cli.completion import catalogue_names
 from sdkeep.cli.frame import DryRun, Face, Reply, Yes, reply_to, verb
 from sdkeep.cli.output import Mode, Out
 from sdkeep.ground.errors import NotWritable, UsageError
@@ -33,7 +34,12 @@ def register(app: typer.Typer) -> None:
     )
     def lineage(
         face: Face,
-        refs: Annotated[list[str], typer.Argument(metavar="REF...", help="Names, hashes, hub references or paths.")],
+        refs: Annotated[
+            list[str],
+            typer.Argument(
+                metavar="REF...", help="Names, hashes, hub references or paths.", autocompletion=catalogue_names
+            ),
+        ],
         form: Annotated[
             str, typer.Option("--format", metavar="FORM", help="tree, mermaid, dot, json or svg.")
         ] = "tree",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sdkeep.cli.commands.reports import SCAN_FORMS, ReportFile, ReportForm, reported
 from sdkeep.cli.completion import catalogue_names
 from sdkeep.cli.frame import Face, Reply, reply_to, verb
 from sdkeep.cli.output import Mode, Out
@@ -28,6 +29,8 @@ def register(app: typer.Typer) -> None:
                 metavar="PATH...", help="Files, folders or catalogued names.", autocompletion=catalogue_names
             ),
         ],
+        report: ReportForm = "",
+        out: ReportFile = None,
     ) -> Reply:
         """Say whether files can run code when a WebUI loads them. Nothing is executed, ever.
 
@@ -35,9 +38,11 @@ def register(app: typer.Typer) -> None:
         """
         from sdkeep.actions.batch import Batch, Failure
         from sdkeep.actions.paths import files_of
+        from sdkeep.actions.reporting import of_scans
         from sdkeep.actions.scan import scan_file, scan_named, status_of
         from sdkeep.ground.errors import KeepError
 
+        wanted = reported(face, "scan", report, out, SCAN_FORMS)
         batch: Batch[Scanned] = Batch()
         for ref in refs:
             try:
@@ -56,7 +61,8 @@ def register(app: typer.Typer) -> None:
                     batch.done.append(scan_file(path, face.stop))
                 except KeepError as error:
                     batch.failed.append(Failure(str(path), error))
-        return reply_to(batch, lambda out: _show(out, batch.done), status_of(batch.done))
+        reply = reply_to(batch, lambda out: _show(out, batch.done), status_of(batch.done))
+        return wanted.on(reply, of_scans(batch.done)) if wanted else reply
 
 
 def _show(out: Out, scanned: list[Scanned]) -> None:

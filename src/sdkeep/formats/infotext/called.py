@@ -16,7 +16,8 @@ from sdkeep.ground.kinds import Kind
 
 _VAE_DOUBT = "AUTOMATIC1111 keeps one cached hash for all VAEs: trust the name before the hash"
 _LONGEST_LIST = 64 * 1024
-_HASHED = re.compile(r"(.+?)\s*[\[(]([0-9a-fA-F]{8,64})[\])]")
+_LONGEST_ENTRY = 600
+_BRACKETED = re.compile(r"[0-9a-fA-F]{8,64}")
 _NUMBERED = re.compile(r"Lora_(\d{1,3}) Model name")
 _ADDNET = re.compile(r"AddNet Model (\d{1,3})")
 _CONTROL = re.compile(r"ControlNet(?:[- ]\d{1,3})?")
@@ -151,8 +152,10 @@ def _hashed(kind: Kind, value: str, mention: Mention, *, weight: float | None = 
 
 def _apart(value: str) -> tuple[str, str]:
     value = value.strip()
-    found = _HASHED.fullmatch(value) if len(value) < 1000 else None
-    return (found[1], found[2]) if found else (value, "")
+    place = max(value.rfind("["), value.rfind("("))
+    if place > 0 and value[-1] in "])" and _BRACKETED.fullmatch(value, place + 1, len(value) - 1):
+        return value[:place].strip(), value[place + 1 : -1]
+    return value, ""
 
 
 def _strength(page: _Page, key: str) -> float | None:
@@ -185,7 +188,7 @@ def _listed(value: str) -> Iterator[tuple[str, list[str]]]:
             yield name.strip(), [hash_.strip()]
             held = ""
         else:
-            held = piece + ", "
+            held = piece + ", " if len(piece) < _LONGEST_ENTRY else ""
 
 
 def _weights(page: _Page, pair: Pair) -> Iterator[Need]:

@@ -25,6 +25,7 @@ _NEGATIVE = "Negative prompt:"
 _TEMPLATES = ("Template:", "Negative Template:")
 _LEAST_PAIRS = 3
 _MOST_JSON = 64
+_MOST_PAIRS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def pairs(line: str, base: int = 0) -> tuple[Pair, ...]:
     """The pairs of a settings line or of a quoted list of pairs; `base` is added to their places."""
     found: list[Pair] = []
     tries, place = _MOST_JSON, 0
-    while key := _KEY.search(line, place):
+    while len(found) < _MOST_PAIRS and (key := _KEY.search(line, place)):
         begin = key.end()
         end = 0
         if tries and line[begin : begin + 1] in ("{", "["):

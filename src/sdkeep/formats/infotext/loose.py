@@ -79,7 +79,12 @@ def real(value: object) -> float | None:
 
 def as_setting(value: object) -> str:
     """A JSON value as the text of a setting."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
 
 
 def as_settings(found: dict[str, object]) -> dict[str, str]:

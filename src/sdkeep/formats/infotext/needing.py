@@ -12,6 +12,8 @@ from sdkeep.ground.kinds import Kind
 from sdkeep.ground.ref import CivitaiRef, parse
 
 _MOST = 512
+_MOST_MENTIONS = 10_000
+_MENTIONS_OF_ONE = 32
 _STRENGTH = (
     DigestKind.SHA256, DigestKind.BLAKE3, DigestKind.AUTOV3, DigestKind.AUTOV2, DigestKind.AUTOV1, DigestKind.CRC32,
 )  # fmt: skip
@@ -115,11 +117,13 @@ class Needs:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], Need] = {}
+        self._left = _MOST_MENTIONS
 
     def add(self, need: Need | None) -> None:
         """Add a need, or what it says to the one for the same file."""
-        if need is None or (need.name and not is_name(need.name)):
+        if need is None or (need.name and not is_name(need.name)) or not self._left:
             return
+        self._left -= 1
         if need.name.lower().startswith("urn:air:"):
             air = by_air(need.name, need.kind)
             need = replace(need, name="", air=need.name, version_id=air.version_id if air else None)
@@ -171,5 +175,5 @@ def _joined(first: Need, second: Need) -> Need:
         air=first.air or second.air,
         title=first.title or second.title,
         doubt=first.doubt or second.doubt,
-        mentions=tuple(dict.fromkeys(first.mentions + second.mentions))[:_MOST],
+        mentions=tuple(dict.fromkeys(first.mentions + second.mentions))[:_MENTIONS_OF_ONE],
     )

@@ -9,6 +9,7 @@ from sdkeep.formats.infotext.values import Mention, Need, Parameters, Tool
 from sdkeep.ground.kinds import Kind
 
 _SOURCE = re.compile(r"(.{1,200}?)\s+[0-9A-F]{8}")
+_LONGEST = 300
 _DOUBT = "a model of NovelAI's service, whose hash is its own"
 
 
@@ -18,7 +19,7 @@ def read_novelai(texts: dict[str, str], chunk: str) -> Parameters | None:
     software = texts.get("Software", "").strip()
     if not comment or not (software == "NovelAI" or ("uc" in comment and "scale" in comment)):
         return None
-    source = texts.get("Source", "").strip()
+    source = texts.get("Source", "").strip()[:_LONGEST]
     hashed = _SOURCE.fullmatch(source)
     name = hashed[1] if hashed else source
     need = Need(Kind.CHECKPOINT, name, doubt=_DOUBT, mentions=(Mention(chunk if chunk != "Comment" else "Source"),))

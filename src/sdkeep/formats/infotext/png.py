@@ -7,7 +7,7 @@ import zlib
 
 from sdkeep.formats.infotext.exif import read_exif
 from sdkeep.formats.infotext.gathering import Gathering
-from sdkeep.formats.infotext.lettering import loose, mended
+from sdkeep.formats.infotext.lettering import loose
 from sdkeep.ground.source import Source
 
 _SIGNATURE = 8
@@ -78,11 +78,7 @@ def _international(keyword: str, rest: bytes, gathering: Gathering) -> None:
         gathering.problem(f"the text chunk `{keyword}` is broken")
         return
     data = gathering.inflate(keyword, body) if flags[0] == 1 else body
-    if data is None:
-        return
-    try:
-        gathering.add(keyword, mended(data.decode("utf-8")))
-    except UnicodeDecodeError:
+    if data is not None:
         gathering.add(keyword, loose(data))
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from sdkeep.formats.pickled.budget import Budget
 from sdkeep.formats.pickled.opcodes import ACTS, STOP
 from sdkeep.formats.pickled.state import State
-from sdkeep.formats.pickled.tape import NO_FRAME, Broken, StreamTape, Tape
+from sdkeep.formats.pickled.tape import NO_FRAME, Broken, Bytes, StreamTape, Tape
 from sdkeep.formats.pickled.values import Problem, Reading, Value
 
 _STRIDE = 4096
 _DEFAULT = Budget()
 
 
-def read_pickle(data: bytes, start: int = 0, budget: Budget = _DEFAULT) -> Reading:
+def read_pickle(data: Bytes, start: int = 0, budget: Budget = _DEFAULT) -> Reading:
     """Read the pickle that begins at `start`; offsets in the result count from the start of `data`.
 
     What follows the STOP opcode is not looked at: `end` says where it begins. When frames are broken, unpicklers

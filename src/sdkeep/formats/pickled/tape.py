@@ -13,6 +13,7 @@ Pure Python and later C unpicklers raise at the first broken frame, having done 
 from __future__ import annotations
 
 import sys
+from typing import Protocol, overload
 
 NO_FRAME = sys.maxsize
 
@@ -26,12 +27,25 @@ class Broken(Exception):
         self.why = why
 
 
+class Bytes(Protocol):
+    """What a tape needs of the bytes it reads, so that they need not all lie in memory."""
+
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, key: int, /) -> int: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> bytes: ...
+    def find(self, wanted: bytes, start: int, stop: int | None = None, /) -> int:
+        """Where `wanted` stands between two places, -1 when it does not."""
+        ...
+
+
 class Tape:
     """Bytes in a row. `at` is the offset of the next byte, `frame_end` that of the end of the open frame."""
 
     __slots__ = ("at", "data", "frame_end", "most", "size")
 
-    def __init__(self, data: bytes, start: int, most: int) -> None:
+    def __init__(self, data: Bytes, start: int, most: int) -> None:
         self.data = data
         self.size = len(data)
         self.at = start

@@ -1,0 +1,109 @@
+"""Which files of the house may not be used, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sdkeep.actions.house import House
+from sdkeep.actions.licences import forbidden
+from sdkeep.ground.digest import Digest, DigestKind
+from sdkeep.ground.kinds import Kind
+from sdkeep.ground.licence import Allowed, Licence, Use
+from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
+from tests.makers.families import SD15
+from tests.makers.records import artifact, release, sha
+from tests.world import World
+
+RAIL = Licence(id="creativeml-openrail-m", name="CreativeML Open RAIL-M", source="card")
+NC = Licence(id="cc-by-nc-4.0", source="card")
+
+
+@pytest.fixture
+def house(world: World) -> Iterator[House]:
+    with world.house() as opened:
+        yield opened
+
+
+def file(house: House, number: int, licence: Licence | None, *parents: Edge, kind: Kind = Kind.CHECKPOINT) -> None:
+    house.book.put_artifact(artifact(number, kind=kind))
+    house.book.put_edges(sha(number), parents)
+    if licence:
+        house.book.put_licence(sha(number), licence)
+
+
+def of(value: str, trust: Trust = Trust.SHA256, relation: Relation = Relation.MERGE_OF, source: str = "x:y") -> Edge:
+    return Edge(Parent(trust, value), relation, source)
+
+
+def answer(house: House, number: int, use: Use = Use.SELL_PICTURES) -> Allowed:
+    found = {one.sha256: one.permission.allowed for one in forbidden(house, use)}
+    return found.get(sha(number), Allowed.YES)
+
+
+def test_a_merge_with_one_non_commercial_parent_is_non_commercial(house: House) -> None:
+    file(house, 1, RAIL, of(SD15, relation=Relation.FINETUNE_OF))
+    file(house, 2, NC, of(SD15, relation=Relation.FINETUNE_OF))
+    file(house, 3, RAIL, of(sha(1)), of(sha(2)))
+    assert answer(house, 1) is Allowed.YES
+    assert [one.name for one in forbidden(house, Use.SELL_PICTURES)] == ["model-2", "model-3"]
+    (why,) = forbidden(house, Use.SELL_PICTURES)[1].permission.why
+    assert why.startswith("`model-2`: ")
+
+
+@pytest.mark.parametrize(
+    ("licence", "parents", "allowed"),
+    [
+        (RAIL, (of(SD15),), Allowed.YES),
+        (RAIL, (), Allowed.UNKNOWN),
+        (None, (of(SD15),), Allowed.UNKNOWN),
+        (None, (of(SD15, relation=Relation.CONVERTED_FROM),), Allowed.YES),
+        (RAIL, (of(SD15), of(sha(99))), Allowed.UNKNOWN),
+        (RAIL, (of("who-knows.ckpt", Trust.NAME),), Allowed.UNKNOWN),
+        (RAIL, (of("v1-5-pruned-emaonly.safetensors", Trust.NAME),), Allowed.UNKNOWN),
+        (RAIL, (of("SD 1.5", Trust.NAME, source="civitai"),), Allowed.YES),
+        (RAIL, (of("SD 1.5", Trust.NAME, source="metadata:modelspec.merged_from"),), Allowed.UNKNOWN),
+        (RAIL, (of("SDXL 0.9", Trust.NAME, source="civitai"),), Allowed.NO),
+        (RAIL, (of("Pony", Trust.NAME, source="civitai"),), Allowed.UNKNOWN),
+        (RAIL, (of(f"autov2:{SD15[:10]}", Trust.SHORT_HASH),), Allowed.YES),
+        (RAIL, (of("autov1:01234567", Trust.SHORT_HASH),), Allowed.UNKNOWN),
+        (RAIL, (of("hf:runwayml/stable-diffusion-v1-5", Trust.CARD),), Allowed.YES),
+        (RAIL, (of("hf:somebody/unheard-of", Trust.CARD),), Allowed.UNKNOWN),
+    ],
+)
+def test_an_unknown_parent_is_never_a_yes(
+    house: House, licence: Licence | None, parents: tuple[Edge, ...], allowed: Allowed
+) -> None:
+    file(house, 1, licence, *parents)
+    assert answer(house, 1) is allowed
+
+
+def test_a_merge_whose_parents_are_not_listed_stays_unknown(house: House) -> None:
+    file(house, 1, RAIL, of("SD 1.5", Trust.NAME, Relation.FINETUNE_OF, "civitai"))
+    house.book.put_release(release(licence=RAIL, merged=True))
+    house.book.link_file(sha(1), "civitai", "128713", "9001")
+    (found,) = forbidden(house, Use.SELL_PICTURES)
+    assert found.permission.allowed is Allowed.UNKNOWN
+    assert found.permission.why == ("`model-1` is published as a merge, and what went into it is not listed",)
+
+
+def test_who_publishes_a_model_anew_licenses_it_anew(house: House) -> None:
+    """SDXL 1.0 grew out of the research-only 0.9; both are Stability AI's."""
+    file(house, 1, RAIL, of("hf:stabilityai/stable-diffusion-xl-base-1.0", Trust.CARD, Relation.FINETUNE_OF))
+    assert answer(house, 1) is Allowed.YES
+
+
+def test_an_upscaler_needs_no_base_model(house: House) -> None:
+    file(house, 1, Licence(id="mit", source="card"), kind=Kind.UPSCALER)
+    assert answer(house, 1) is Allowed.YES
+
+
+def test_two_files_with_one_short_hash_leave_it_open(house: House) -> None:
+    twin = (Digest(DigestKind.AUTOV2, "0123456789"),)
+    for number, licence in ((1, RAIL), (2, NC)):
+        house.book.put_artifact(artifact(number, digests=twin, kind=Kind.CHECKPOINT))
+        house.book.put_edges(sha(number), [of(SD15)])
+        house.book.put_licence(sha(number), licence)
+    file(house, 3, RAIL, of("autov2:0123456789", Trust.SHORT_HASH, Relation.TRAINED_ON))
+    assert answer(house, 3) is Allowed.UNKNOWN
