@@ -19,7 +19,7 @@ from tests.docs.pages import ROOT
 
 SOURCE = ROOT / "src" / "sdkeep"
 TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in sorted(SOURCE.rglob("*.py"))}
-TO_COME = {"not-recognised"}
+TO_COME: set[str] = set()
 """Codes of errors that nothing raises yet; one that is raised leaves this list."""
 
 

@@ -226,7 +226,7 @@ def _tokens(house: House) -> Iterator[Check]:
         if token.masked:
             yield Check("token", "ok", f"{token.hub}: {token.masked} from {one_line(token.where or token.origin)}")
         else:
-            needed = "all downloads need one" if token.hub == "civitai" else "gated models need one"
+            needed = "most downloads need one" if token.hub == "civitai" else "gated models need one"
             yield Check(
                 "token",
                 "note",

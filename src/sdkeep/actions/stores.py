@@ -58,8 +58,9 @@ def bytes_of(house: House, artifact: Artifact) -> Path:
         path = Path(location.path)
         if path.is_file() and path.stat().st_size == location.size:
             return path
+    fetchable = artifact.origin and not artifact.origin.startswith("path:")
     raise NotFoundHere(
         f"the bytes of `{artifact.name}` are not here",
         "the catalogue remembers the file, neither a store nor a folder holds it",
-        f"`sdkeep get {artifact.origin or 'sha256:' + sha256}`",
+        f"`sdkeep get {artifact.origin}`" if fetchable else f"`sdkeep restore {artifact.name}`, or `sdkeep add FILE`",
     )

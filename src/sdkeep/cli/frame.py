@@ -132,7 +132,7 @@ class Face:
         """Progress goes to the right sink inside this block."""
         from sdkeep.cli.progress import reporting
 
-        watched = sys.stderr.isatty() and not os.environ.get("SDKEEP_NO_PROGRESS")
+        watched = sys.stderr.isatty() and not switched_on("SDKEEP_NO_PROGRESS")
         with reporting(self.out, sys.stderr, bars=watched, events=self.common.as_events) as report:
             self._report = report
             try:
@@ -187,7 +187,7 @@ def run_command(name: str, common: Common, act: Callable[[Face], Reply]) -> int:
             reply = act(face)
         return _finish(face, reply)
     except KeepError as error:
-        if common.debug:
+        if debugging(common):
             traceback.print_exc()
         return _finish(face, Reply(status=error.status, failures=[("", error)]))
     except (Stopped, KeyboardInterrupt):
@@ -197,7 +197,7 @@ def run_command(name: str, common: Common, act: Callable[[Face], Reply]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # a mistake of ours: said in the same three parts, whole with --debug
-        if common.debug or os.environ.get("SDKEEP_DEBUG"):
+        if debugging(common):
             traceback.print_exc()
         return _finish(face, Reply(status=2, failures=[("", Bug(error))]))
     finally:
@@ -215,6 +215,16 @@ class Bug(KeepError):
             "this should not happen, whatever the input",
             "run it again with `--debug` and report what it prints",
         )
+
+
+def debugging(common: Common) -> bool:
+    """Whether somebody wants to see tracebacks."""
+    return common.debug or switched_on("SDKEEP_DEBUG")
+
+
+def switched_on(variable: str) -> bool:
+    """Whether an environment variable says yes."""
+    return os.environ.get(variable, "").strip().lower() in ("1", "true", "yes", "on")
 
 
 def refuse(common: Common, error: KeepError) -> int:

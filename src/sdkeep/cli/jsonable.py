@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from math import isfinite
 from pathlib import Path
 
 from sdkeep.ground.digest import Digest
@@ -16,6 +17,8 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 def jsonable(value: object) -> Json:
     """`value` made of JSON types only; dataclasses become objects, tuples and sets arrays."""
+    if isinstance(value, float) and not isfinite(value):
+        return None  # JSON has no word for it
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Enum):

@@ -25,7 +25,6 @@
     │   ├── Stalled
     │   └── DigestMismatch            1
     ├── FormatError                   2  broken input
-    │   ├── NotRecognised
     │   └── CannotConvert
     ├── UnsafeFile                    1  our verdict forbids placing it
     ├── StoreError                    2
@@ -255,12 +254,6 @@ class FormatError(KeepError):
         super().__init__(what, why, next)
         self.rule = rule
         self.offset = offset
-
-
-class NotRecognised(FormatError):
-    """No form that we know."""
-
-    code = "not-recognised"
 
 
 class CannotConvert(FormatError):

@@ -134,7 +134,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "allow_unsafe", Type.FLAG, "false", ("SDKEEP_ALLOW_UNSAFE",), "place files that our own scan calls dangerous",
     ),
-    Variable("no_progress", Type.FLAG, "false", ("SDKEEP_NO_PROGRESS",), "no progress bars"),
+    Variable("no_progress", Type.FLAG, "false", ("SDKEEP_NO_PROGRESS",), "no progress bars", Scope.OUTSIDE),
     Variable(
         "layouts_dir", Type.PATH, "", ("SDKEEP_LAYOUTS_DIR",), "folder of your own WebUI layouts",
         shown="`layouts` beside the user file",
@@ -143,7 +143,7 @@ VARIABLES: tuple[Variable, ...] = (
         "config_file", Type.PATH, "", ("SDKEEP_CONFIG",), "the user file", Scope.OUTSIDE,
         shown="`config.toml` in the configuration folder of this platform, `~/.config/sdkeep` on Linux",
     ),
-    Variable("debug", Type.FLAG, "false", ("SDKEEP_DEBUG",), "show tracebacks and each request"),
+    Variable("debug", Type.FLAG, "false", ("SDKEEP_DEBUG",), "show the traceback of an error", Scope.OUTSIDE),
     Variable(
         "civitai_token", Type.SECRET, "", ("SDKEEP_CIVITAI_TOKEN", "CIVITAI_API_TOKEN", "CIVITAI_TOKEN"),
         "the account at Civitai; `sdkeep auth login civitai` stores one instead", Scope.OUTSIDE,

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
     @verb(app, "add", "import", "adopt", examples=("sdkeep add model.ckpt", "sdkeep add --in-place ~/webui/models"))
     def add(
         face: Face,
-        paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, or folders with models below.")],
+        paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Files, or folders with models below.")],
         in_place: Annotated[
             bool, typer.Option("--in-place", help="Catalogue where they lie; not a byte is touched.")
         ] = False,

@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
         names: Annotated[
             list[str] | None,
             typer.Argument(
-                metavar="[NAME]...", help="Catalogued names; all by default.", autocompletion=catalogue_names
+                metavar="[NAME]", help="Catalogued names; all by default.", autocompletion=catalogue_names
             ),
         ] = None,
         kind: KindName = "",

@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
         refs: Annotated[
             list[str],
             typer.Argument(
-                metavar="PATH...", help="Pickled files, or catalogued names.", autocompletion=catalogue_names
+                metavar="PATH", help="Pickled files, or catalogued names.", autocompletion=catalogue_names
             ),
         ],
         out: Annotated[

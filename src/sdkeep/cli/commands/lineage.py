@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
         refs: Annotated[
             list[str],
             typer.Argument(
-                metavar="REF...", help="Names, hashes, hub references or paths.", autocompletion=catalogue_names
+                metavar="REF", help="Names, hashes, hub references or paths.", autocompletion=catalogue_names
             ),
         ],
         form: Annotated[

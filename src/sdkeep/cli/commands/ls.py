@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
     def ls(
         face: Face,
         words: Annotated[
-            list[str] | None, typer.Argument(metavar="[WORD]...", help="Words that must all occur.")
+            list[str] | None, typer.Argument(metavar="[WORD]", help="Words that must all occur.")
         ] = None,
         kind: KindName = "",
         family: FamilyName = "",

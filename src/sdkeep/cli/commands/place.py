@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Names = Annotated[
     list[str],
     typer.Argument(
-        metavar="NAME...", help="Catalogued names, hashes or hub references.", autocompletion=catalogue_names
+        metavar="NAME", help="Catalogued names, hashes or hub references.", autocompletion=catalogue_names
     ),
 ]
 

@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
         face: Face,
         entries: Annotated[
             list[str] | None,
-            typer.Argument(metavar="[ENTRY]...", help="Trash ids, names or hashes.", autocompletion=catalogue_names),
+            typer.Argument(metavar="[ENTRY]", help="Trash ids, names or hashes.", autocompletion=catalogue_names),
         ] = None,
     ) -> Reply:
         """Bring files back from the trash; without arguments, list what is in it."""
@@ -62,7 +62,9 @@ def register(app: typer.Typer) -> None:
             inside = trashed(house)
             return Reply(list(inside), lambda out: _show_trash(out, inside))
         batch = each(entries, lambda entry: act(house, entry))
-        return reply_to(batch, lambda out: _show_restored(out, batch.done))
+        reply = reply_to(batch, lambda out: _show_restored(out, batch.done))
+        reply.hints = [f"`sdkeep place {entries[0]}` puts it where the WebUIs look"]
+        return reply
 
 
 def _show_trash(out: Out, inside: tuple[Trashed, ...]) -> None:

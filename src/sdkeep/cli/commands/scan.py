@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         refs: Annotated[
             list[str],
             typer.Argument(
-                metavar="PATH...", help="Files, folders or catalogued names.", autocompletion=catalogue_names
+                metavar="PATH", help="Files, folders or catalogued names.", autocompletion=catalogue_names
             ),
         ],
         report: ReportForm = "",

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
     )
     def search(
         face: Face,
-        words: Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", help="What to look for.")] = None,
+        words: Annotated[list[str] | None, typer.Argument(metavar="[WORD]", help="What to look for.")] = None,
         hub: Annotated[list[str] | None, typer.Option("--hub", help="civitai or huggingface; both by default.")] = None,
         kind: KindName = "",
         base: Annotated[str, typer.Option("--base", metavar="BASE", help="Base model, such as 'SD 1.5' or Pony.")] = "",

@@ -13,7 +13,7 @@ from sdkeep.ground.kinds import Family, Kind, Vocabulary
 Refs = Annotated[
     list[str],
     typer.Argument(
-        metavar="REF...",
+        metavar="REF",
         help="civitai:ID, hf:ORG/REPO, a page URL, an AIR, a hash, a short name.",
         autocompletion=catalogue_names,
     ),
@@ -24,7 +24,7 @@ InUi = Annotated[
         "--in",
         "--ui",
         metavar="UI",
-        help="Place in this registered WebUI only (repeatable).",
+        help="This registered WebUI only.",
         autocompletion=ui_names,
     ),
 ]

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         refs: Annotated[
             list[str],
             typer.Argument(
-                metavar="REF...", help="Names, hub references, hashes or paths.", autocompletion=catalogue_names
+                metavar="REF", help="Names, hub references, hashes or paths.", autocompletion=catalogue_names
             ),
         ],
         metadata: Annotated[bool, typer.Option("--metadata", help="Print all metadata of a file.")] = False,

@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
     @verb(group, "detect", group="ui", examples=("sdkeep ui detect", "sdkeep ui detect /mnt/ai"))
     def detect(
         face: Face,
-        roots: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="Where to look.")] = None,
+        roots: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]", help="Where to look.")] = None,
     ) -> Reply:
         """Look for installed WebUIs."""
         from sdkeep.actions.uis import look_for
