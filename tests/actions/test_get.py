@@ -62,8 +62,16 @@ def test_every_form_of_a_reference_fetches_the_file_it_means(world: World, form:
 
 
 def test_a_short_name_is_fetched_from_the_first_mirror_that_answers(world: World) -> None:
-    file = _only(world.good("get", "sd15"))
+    file = _only(world.good("get", "sdxl-turbo"))
     assert (file["kind"], file["family"]) == ("checkpoint", "sd1")
+
+
+def test_a_mirror_with_other_bytes_than_the_known_ones_is_refused(world: World) -> None:
+    result = world.json("get", "sd15")
+    assert result.status == 2
+    assert result.document["errors"][0]["code"] == "not-on-hub"
+    assert "SHA-256" in result.document["errors"][0]["why"]
+    assert not world.blobs()
 
 
 def test_a_plain_address_on_the_loopback_is_fetched(world: World) -> None:

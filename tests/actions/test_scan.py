@@ -1,77 +1,151 @@
-"""Verdicts on paths and names, and the exit status that says them."""
+"""Scanning files, what lies beside them, and models that are still at their hubs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tests.makers import models
+import pytest
+import torch
+
+from sdkeep.demo.exchange import Request, Response, file_response
+from sdkeep.demo.server import SampleServer
+from tests.makers import library, models
+from tests.makers.sparse import full_ema, sparse_checkpoint
+from tests.makers.torchfiles import EVIL, saved
 from tests.world import World
 
-CLEAN = models.safetensors(models.small_lora(), 51)
+GIB = 1 << 30
+EVIL_VALUE = EVIL.removeprefix(b"\x80\x02").removesuffix(b".")
 
 
-def test_the_exit_status_is_the_verdict(world: World) -> None:
-    (world.root / "clean.safetensors").write_bytes(CLEAN)
-    (world.root / "bad.ckpt").write_bytes(models.trojan())
-    (world.root / "odd.ckpt").write_bytes(b"\x80\x04\x95garbage")
-    (world.root / "empty.pt").write_bytes(b"")
-    assert world.json("scan", str(world.root / "clean.safetensors")).status == 0
-    assert world.json("scan", str(world.root / "bad.ckpt")).status == 1
-    assert world.json("scan", str(world.root / "odd.ckpt")).status == 2
-    assert world.json("scan", str(world.root / "empty.pt")).status == 2
+def serving(server: SampleServer, path: str, file: Path | bytes, *, ranges: bool = True) -> str:
+    """Publish a file at a plain address."""
+
+    def answer(request: Request) -> Response | None:
+        if request.path != path:
+            return None
+        if ranges:
+            return file_response(file, request)
+        return Response(200, {"content-type": "application/octet-stream"}, file)
+
+    server.route(answer)
+    return server.url + path
 
 
-def test_a_folder_is_scanned_whole_and_the_worst_counts(world: World) -> None:
-    folder = world.root / "models"
-    folder.mkdir()
-    (folder / "a.safetensors").write_bytes(CLEAN)
-    (folder / "b.ckpt").write_bytes(models.trojan())
-    result = world.json("scan", str(folder))
+@pytest.fixture
+def quiet_hits(world: World) -> None:
+    world.civitai_server.hits.clear()
+
+
+# Files here
+
+
+def test_the_configuration_beside_a_checkpoint_is_judged_with_it(world: World) -> None:
+    Path("model.ckpt").write_bytes(saved({"a": torch.zeros(2)}))
+    assert len(world.json("scan", "./model.ckpt").data) == 1
+    Path("model.yaml").write_text("model:\n  target: os.system\n")
+    result = world.json("scan", "./model.ckpt")
     assert result.status == 1
-    assert {Path(one["path"]).name: one["verdict"]["outcome"] for one in result.data} == {
-        "a.safetensors": "clean",
-        "b.ckpt": "dangerous",
-    }
+    model, config = result.data
+    assert (model["verdict"]["outcome"], config["verdict"]["outcome"]) == ("clean", "suspicious")
+    assert config["beside"] == model["path"]
+    assert "configuration" in world.run("scan", "./model.ckpt").stdout
 
 
-def test_a_finding_names_the_call_and_where_it_is(world: World) -> None:
-    path = world.root / "bad.ckpt"
-    path.write_bytes(models.trojan())
-    (one,) = world.json("scan", str(path)).data
-    finding = one["verdict"]["findings"][0]
-    assert "system" in finding["callable"]
-    assert finding["member"].endswith("data.pkl")
-    assert isinstance(finding["offset"], int)
-    assert "system" in world.run("scan", str(path)).stdout
+def test_the_configuration_beside_a_text_is_nobody_s(world: World) -> None:
+    Path("notes.bin").write_bytes(b"just some words")
+    Path("notes.yaml").write_text("target: os.system\n")
+    assert len(world.json("scan", "./notes.bin").data) == 1
 
 
-def test_a_bare_path_opens_no_catalogue(world: World) -> None:
-    world.catalogue.unlink()
-    path = world.root / "clean.safetensors"
-    path.write_bytes(CLEAN)
-    world.good("scan", str(path))
-    world.good("show", str(path))
-    world.good("convert", str(path), "-o", str(world.root / "out.safetensors"))
-    assert not world.catalogue.exists()
+def test_full_reads_the_numbers_and_leaves_nothing_unread(world: World) -> None:
+    data = saved({"a": torch.arange(5000.0)})
+    Path("whole.ckpt").write_bytes(data)
+    assert world.good("scan", "./whole.ckpt").data[0]["verdict"]["unread"]
+    assert world.good("scan", "./whole.ckpt", "--full").data[0]["verdict"]["unread"] == []
+    at = data.index(torch.arange(5000.0).numpy().tobytes()) + 400
+    Path("hurt.ckpt").write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    assert world.json("scan", "./hurt.ckpt").status == 0
+    hurt = world.json("scan", "./hurt.ckpt", "--full")
+    assert hurt.status == 2
+    assert hurt.data[0]["verdict"]["findings"][0]["rule"] == "payload-crc"
 
 
-def test_a_catalogued_name_is_scanned_anew_and_remembered(world: World) -> None:
-    world.good("get", "civitai:1002@10021")
-    (one,) = world.good("scan", "ink").data
-    assert one["named"] == "ink"
-    assert one["verdict"]["outcome"] == "clean"
+# Files at a hub
 
 
-def test_an_empty_folder_is_a_warning_and_nothing_there_an_error(world: World) -> None:
-    (world.root / "empty").mkdir()
-    assert world.json("scan", str(world.root / "empty")).document["warnings"]
-    assert world.json("scan", "./nothing.ckpt").codes == ["not-found-here"]
-    assert world.json("scan", "nothing").codes == ["not-found-here"]
+@pytest.mark.parametrize(("more", "outcome", "status"), [(b"", "clean", 0), (EVIL_VALUE, "dangerous", 1)])
+def test_eight_gigabytes_are_judged_by_a_mebibyte(
+    world: World, tmp_path: Path, more: bytes, outcome: str, status: int
+) -> None:
+    path = sparse_checkpoint(tmp_path / "big.ckpt", full_ema(8 * GIB), more)
+    assert path.stat().st_size > 7.9 * GIB
+    url = serving(world.civitai_server, "/big.ckpt", path)
+    result = world.json("scan", url)
+    (scanned,) = result.data
+    assert (result.status, scanned["verdict"]["outcome"]) == (status, outcome)
+    assert scanned["verdict"]["basis"] == "ranges"
+    assert any("tensor records" in part for part in scanned["verdict"]["unread"])
+    identity = scanned["glance"]["identity"]
+    assert (identity["kind"], identity["family"]) == ("checkpoint", "sd1")
+    hits = [hit for hit in world.civitai_server.hits if hit.path == "/big.ckpt"]
+    assert len(hits) == scanned["glance"]["requests"] <= 12
+    assert sum(hit.sent for hit in hits) <= 1 << 20
+    assert scanned["glance"]["fetched"] <= 1 << 20
+    assert not world.blobs()
 
 
-def test_a_file_that_cannot_be_read_does_not_stop_the_rest(world: World) -> None:
-    folder = world.root / "models"
-    folder.mkdir()
-    (folder / "a.safetensors").write_bytes(CLEAN)
-    (folder / "loop.ckpt").symlink_to("loop.ckpt")
-    assert len(world.json("scan", str(folder)).data) == 1
+def test_what_needs_more_than_a_look_is_inconclusive_and_what_was_found_stays(world: World, tmp_path: Path) -> None:
+    names = {f"layer.{place:06}" + "x" * 200: (4,) for place in range(8000)}
+    url = serving(world.civitai_server, "/long.ckpt", sparse_checkpoint(tmp_path / "long.ckpt", names))
+    result = world.json("scan", url)
+    (scanned,) = result.data
+    assert (result.status, scanned["verdict"]["outcome"]) == (2, "inconclusive")
+    assert "budget-ranges" in [finding["rule"] for finding in scanned["verdict"]["findings"]]
+    assert scanned["verdict"]["unread"]
+    hits = [hit for hit in world.civitai_server.hits if hit.path == "/long.ckpt"]
+    assert len(hits) <= 12
+    assert sum(hit.sent for hit in hits) <= (1 << 20) + (64 << 10)
+
+
+def test_a_server_without_ranges_leaves_a_large_file_undecided(world: World) -> None:
+    data = saved({"a": torch.zeros(1 << 20)})
+    result = world.json("scan", serving(world.civitai_server, "/whole.ckpt", data, ranges=False))
+    assert (result.status, result.data[0]["verdict"]["outcome"]) == (2, "inconclusive")
+
+
+def test_a_model_at_civitai_is_chosen_as_get_does_and_nothing_is_stored(world: World) -> None:
+    result = world.json("scan", f"civitai:{library.CHECKPOINT}")
+    assert result.status == 0
+    assert result.data[0]["named"] == "castleMix_v2.safetensors"
+    assert result.data[0]["glance"]["size"] == len(world.file(2))
+    assert not world.blobs()
+    assert world.json("ls").data["artifacts"] == []
+
+
+def test_a_trojan_at_civitai_is_seen_before_it_is_fetched(world: World) -> None:
+    result = world.json("scan", f"civitai:{library.TROJAN}")
+    assert (result.status, result.data[0]["verdict"]["outcome"]) == (1, "dangerous")
+    assert not world.staged()
+
+
+def test_a_model_at_hugging_face_is_looked_into(world: World) -> None:
+    name = next(name for name, repo in library.repositories().items() if not (repo.gated or repo.private))
+    result = world.json("scan", f"hf:{name}")
+    assert result.data
+    assert all(one["verdict"]["basis"] == "ranges" for one in result.data)
+
+
+def test_a_look_says_what_it_cost_and_that_it_clears_nothing(world: World) -> None:
+    said = world.run("scan", f"civitai:{library.CHECKPOINT}").stdout
+    assert "requests" in said
+    assert "never clear" in said
+
+
+def test_what_is_not_there_is_the_hub_s_error(world: World) -> None:
+    assert world.json("scan", "civitai:999999").codes == ["not-on-hub"]
+
+
+def test_a_small_model_file_of_a_plain_address_is_looked_into(world: World) -> None:
+    url = serving(world.civitai_server, "/a.safetensors", models.safetensors(models.small_checkpoint()))
+    assert world.json("scan", url).data[0]["verdict"]["outcome"] == "clean"

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
@@ -88,6 +88,7 @@ def test_an_empty_run_is_a_report_too_and_reports_repeat_exactly(form: Form) -> 
     assert report(form, full_run()) == report(form, full_run())
 
 
+@settings(max_examples=40)
 @given(st.lists(st.builds(Audited, texts, st.one_of(st.none(), verdicts), name=texts), max_size=3))
 def test_whatever_a_file_says_the_reports_stay_valid(found: list[Audited]) -> None:
     run = run_of(*found)
@@ -138,6 +139,14 @@ def test_the_fingerprint_follows_the_evidence_and_not_the_place() -> None:
     other = replace(audits.CALL, arguments="('other',)")
     found = run_of(Audited("x", audits.verdict(Outcome.DANGEROUS, other)))
     assert result_of(found, "dangerous-call")["partialFingerprints"] != prints("x", 10)
+
+
+def test_a_file_asked_for_twice_is_one_artifact() -> None:
+    log = valid_sarif(sarif(run_of(every_sort()[2], clean(1), every_sort()[2])))
+    assert len(log["artifacts"]) == 2
+    places = [one["locations"][0]["physicalLocation"]["artifactLocation"]["index"] for one in log["results"]]
+    assert set(places) == {0, 1}
+    valid_bom(cyclonedx(run_of(every_sort()[2], every_sort()[2])))
 
 
 def test_what_a_person_allowed_is_suppressed_with_their_words() -> None:

@@ -95,3 +95,11 @@ def test_a_child_with_two_claims_on_one_parent_shows_both(book: Book) -> None:
         book.put_artifact(artifact(number, origin=f"civitai:{number}@{number}"))
     book.put_edges(sha(2), [merge_of(Trust.SHA256, sha(1)), merge_of(Trust.HUB_ID, "civitai:1@1")])
     assert [edge.parent.trust for _, edge in book.children_of(sha(1))] == [Trust.SHA256, Trust.HUB_ID]
+
+
+def test_children_are_found_by_a_label_of_something_that_is_not_recorded(book: Book) -> None:
+    book.put_artifact(artifact(2))
+    claims = [merge_of(Trust.CARD, "hf:org/repo"), merge_of(Trust.SHA256, sha(9)), merge_of(Trust.NAME, "name")]
+    book.put_edges(sha(2), claims)
+    assert [edge for _, edge in book.children_naming([sha(9), "hf:org/repo", "name"])] == claims[:2]
+    assert book.children_naming([]) == ()

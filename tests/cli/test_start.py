@@ -31,8 +31,8 @@ LOADS_NOT = {
     "ls WORD": (["ls", "model"], NEVER | {"sdkeep.formats", "sdkeep.audit", "sdkeep.store.blobs", "sdkeep.layouts"}),
     "show NAME": (["show", "model-1"], NEVER | {"sdkeep.formats.look", "sdkeep.audit", "sdkeep.net", "sdkeep.hubs"}),
     "show PATH": (["show", "model.ckpt"], NO_CATALOGUE - {"numpy"}),
-    "scan PATH": (["scan", "model.ckpt"], NO_CATALOGUE | {"sdkeep.layouts"}),
-    "convert PATH": (["convert", "model.ckpt", "-o", "out.safetensors"], NO_CATALOGUE | {"sdkeep.layouts"}),
+    "scan PATH": (["scan", "model.ckpt"], NO_CATALOGUE | {"sdkeep.layouts.layout"}),
+    "convert PATH": (["convert", "model.ckpt", "-o", "out.safetensors"], NO_CATALOGUE | {"sdkeep.layouts.layout"}),
 }
 
 

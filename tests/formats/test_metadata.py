@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdkeep.formats.metadata import ancestors, claims, edges, trigger_words
+from sdkeep.formats.metadata import ancestor_names, ancestors, claims, edges, trigger_words
 from sdkeep.ground.kinds import Family
 from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
 
@@ -132,6 +132,12 @@ def test_a_copy_made_by_the_merger_is_a_conversion_and_names_its_autoencoder() -
         (Relation.CONVERTED_FROM, SHA),
         (Relation.VAE_BAKED_FROM, "kl-f8-anime2.vae.pt"),
     ]
+
+
+def test_a_merge_names_its_ancestors_as_far_as_they_are_hashes() -> None:
+    models = {"AB" * 32: {"name": "one.ckpt"}, "cd" * 32: {"name": 7}, "short": {"name": "two.ckpt"}, "ef" * 32: None}
+    assert ancestor_names({"sd_merge_models": json.dumps(models)}) == {"ab" * 32: "one.ckpt"}
+    assert ancestor_names({"sd_merge_models": "[]"}) == ancestor_names({}) == {}
 
 
 def test_ancestors_travel_with_a_merge() -> None:

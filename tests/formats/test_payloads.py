@@ -28,7 +28,7 @@ def test_a_changed_number_is_found_though_look_does_not_read_it() -> None:
     at = WHOLE.index(torch.arange(600_000.0).numpy().tobytes()[:4096]) + 2000
     damaged = WHOLE[:at] + bytes([WHOLE[at] ^ 1]) + WHOLE[at + 1 :]
     assert look(BytesSource(damaged)).flaws == ()
-    assert found(damaged) == [("crc-mismatch", "archive/data/0")]
+    assert found(damaged) == [("payload-crc", "archive/data/0")]
 
 
 def test_a_record_that_cannot_be_unpacked_is_a_flaw() -> None:

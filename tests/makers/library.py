@@ -234,6 +234,7 @@ def repositories() -> dict[str, SampleRepo]:
             files={"v1-5-pruned-emaonly.safetensors": base, "v1-5-pruned.ckpt": b"x"},
             card={"license": "creativeml-openrail-m"},
         ),
+        "stabilityai/sdxl-turbo": SampleRepo(files={"sd_xl_turbo_1.0.safetensors": base}),
     }
 
 

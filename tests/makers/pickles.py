@@ -170,3 +170,9 @@ def frame_divergence() -> bytes:
     hidden = Assembler().name("builtins", "print").unicode("hello").tuple1().reduce().code
     body = b"\x00\x00" + (bytes(hidden) + b"(").ljust(256 + 5, b"N") + b"1"
     return assemble(5).none().mark().frame(2).raw(b"B\x07\x01\x00\x00" + body).stop()
+
+
+def foreign(number: int = 1) -> bytes:
+    """What a studio's own trainer could write: an object of a class that no policy lists."""
+    state = assemble(2).name("acme.nets", "Net").empty_tuple().newobj().empty_dict()
+    return state.unicode("step").binint(number).setitem().build().stop()

@@ -85,7 +85,8 @@ def webp(*chunks: tuple[bytes, bytes], size: tuple[int, int] = (5, 4)) -> bytes:
     width, height = size
     canvas = bytes(4) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     body = b"".join(
-        kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2) for kind, data in ((b"VP8X", canvas), *chunks)
+        kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+        for kind, data in ((b"VP8X", canvas), *chunks)
     )
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 

@@ -106,6 +106,8 @@ class Kinship:
     _carried: dict[str, list[Edge]] = field(default_factory=dict)
     _called: dict[str, str] = field(default_factory=dict)
     _parents: dict[str, tuple[Link, ...]] = field(default_factory=dict)
+    _licences: dict[str, tuple[Licence, ...]] = field(default_factory=dict)
+    _merged: dict[str, bool] = field(default_factory=dict)
 
     def of_artifact(self, artifact: Artifact) -> Entry:
         """The node of a catalogued file."""
@@ -193,7 +195,19 @@ class Kinship:
 
     def licences(self, id_: str) -> tuple[Licence, ...]:
         """Every licence that is recorded or published for a node."""
+        if id_ not in self._licences:
+            self._licences[id_] = self._find_licences(self.entries[id_])
+        return self._licences[id_]
+
+    def merged(self, id_: str) -> bool:
+        """Whether a hub publishes these bytes as a merge."""
         entry = self.entries[id_]
+        if id_ not in self._merged:
+            release = self.book.release_of(entry.sha256) if self.book and entry.artifact and entry.sha256 else None
+            self._merged[id_] = bool(release and release.merged)
+        return self._merged[id_]
+
+    def _find_licences(self, entry: Entry) -> tuple[Licence, ...]:
         recorded = self.book.licence_of(entry.sha256) if self.book and entry.artifact and entry.sha256 else None
         published = entry.known.licence if entry.known else entry.base.licence if entry.base else None
         told = [one for one in (recorded, entry.stated, published) if one and (one.id or one.name or one.allows)]

@@ -113,7 +113,6 @@ def _gaps(kin: Kinship, node: str, links: list[Link], walked: Walk) -> Iterator[
     name = entry.artifact.name
     if not links:
         yield f"nothing says what `{name}` was made from"
-    release = kin.book.release_of(entry.sha256) if kin.book and entry.sha256 else None
     same = any(link.edge.relation in _SAME_THING for link in links)
-    if release and release.merged and not same and all(link.edge.relation is not Relation.MERGE_OF for link in links):
+    if kin.merged(node) and not same and all(link.edge.relation is not Relation.MERGE_OF for link in links):
         yield f"`{name}` is published as a merge, and what went into it is not listed"

@@ -114,17 +114,31 @@ def _by_short_name(house: House, text: str, name: str, wish: Wish) -> Sought:
 
 
 def _from_mirrors(house: House, text: str, known: KnownModel, wish: Wish) -> Sought:
-    """The first of a known model's published places that still answers."""
+    """The first of a known model's published places that still answers, with the bytes that are known."""
     trouble: NotOnHub | None = None
     for ref in known.refs:
         try:
-            return _seek(house, text, parse(ref), wish)
+            return _proved(_seek(house, text, parse(ref), wish), known)
         except NotOnHub as error:
             trouble = error
-            house.say(f"`{ref}` does not answer any more; trying the next place")
+            house.say(f"`{ref}` does not serve: {error.what}; trying the next place")
     if trouble:
         raise trouble
     raise NotOnHub(f"`{text}` is {known.title}, and no place to fetch it from is known")
+
+
+def _proved(sought: Sought, known: KnownModel) -> Sought:
+    """The same, held to the confirmed SHA-256 of the known model; a mirror with other bytes is refused."""
+    if not (known.confirmed and known.sha256):
+        return sought
+    wanted = Digest(DigestKind.SHA256, known.sha256)
+    other = [file for file in sought.files if file.sha256 not in (None, wanted)]
+    if other:
+        raise NotOnHub(
+            f"`{other[0].name}` there is not {known.title}", f"its SHA-256 is {other[0].sha256}, not {wanted}"
+        )
+    files = tuple(file if file.sha256 else replace(file, digests=(*file.digests, wanted)) for file in sought.files)
+    return replace(sought, files=files)
 
 
 def _unknown_word(word: str) -> NotFoundHere:

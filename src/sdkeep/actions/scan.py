@@ -6,33 +6,88 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdkeep.audit.judge import ENGINE
 from sdkeep.audit.policy import NOBODY, Allowed
 from sdkeep.audit.scan import scan as scan_source
+from sdkeep.formats.contents import Container
 from sdkeep.formats.source import FileSource
-from sdkeep.ground.events import Stop
-from sdkeep.ground.verdict import Outcome, Verdict, worst
+from sdkeep.ground.errors import NotByRanges
+from sdkeep.ground.events import Report, Stop
+from sdkeep.ground.ref import CivitaiRef, HfRef, UrlRef, parse
+from sdkeep.ground.verdict import Basis, Finding, Outcome, Severity, Verdict, worst
 
 if TYPE_CHECKING:
+    from sdkeep.actions.afar import Glance
     from sdkeep.actions.house import House
 
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """The verdict on one file; `named` is how it was asked for."""
+    """The verdict on one file; `named` is how it was asked for.
+
+    `beside` is the model that a configuration lies beside, `glance` what a look at a remote file saw and cost.
+    """
 
     path: str
     verdict: Verdict
     named: str = ""
     sha256: str = ""
+    beside: str = ""
+    glance: Glance | None = None
 
 
-def scan_file(path: Path, stop: Stop, allowed: Allowed = NOBODY) -> Scanned:
-    """The verdict on one file. Opens no catalogue and hashes nothing."""
+_CONFIGURED = frozenset({Container.TORCH_ZIP, Container.TORCH_LEGACY, Container.PICKLE, Container.SAFETENSORS})
+
+
+def scan_file(path: Path, stop: Stop, allowed: Allowed = NOBODY, full: Report | None = None) -> Scanned:
+    """The verdict on one file; `full` reads its tensors too. Opens no catalogue and hashes nothing."""
     with FileSource(path) as source:
-        return Scanned(str(path), scan_source(source, allowed=allowed, stop=stop))
+        verdict = scan_source(source, allowed=allowed, full=full, stop=stop)
+        return Scanned(str(path), verdict)
 
 
-def scan_named(house: House, text: str) -> Scanned:
+def scan_with_config(path: Path, stop: Stop, full: Report | None = None) -> list[Scanned]:
+    """The verdict on one file, and on the YAML of the same name: WebUIs instantiate what that says for a checkpoint."""
+    scanned = scan_file(path, stop, full=full)
+    config = path.with_suffix(".yaml")
+    if scanned.verdict.container not in _CONFIGURED or config == path or not config.is_file():
+        return [scanned]
+    return [scanned, replace(scan_file(config, stop), beside=str(path))]
+
+
+def is_remote(text: str) -> bool:
+    """Whether a reference names something at a hub or an address."""
+    return isinstance(parse(text), CivitaiRef | HfRef | UrlRef)
+
+
+def scan_remote(house: House, text: str) -> list[Scanned]:
+    """Provisional verdicts on the files that `get` would fetch, read by ranges; nothing is stored.
+
+    Needing more than a look may cost is inconclusive. Raises what the hub refuses.
+    """
+    from sdkeep.actions.afar import look_from_afar
+    from sdkeep.actions.remote import seek
+    from sdkeep.hubs.choose import Wish
+
+    sought = seek(house, text, Wish())
+    found: list[Scanned] = []
+    for file in sought.files:
+        house.stop.check()
+        try:
+            seen = look_from_afar(house, sought.release, file)
+            found.append(Scanned(file.url, seen.verdict, file.name, glance=seen.glance))
+        except NotByRanges as error:
+            found.append(Scanned(file.url, _unreadable(error), file.name))
+    return found
+
+
+def _unreadable(error: NotByRanges) -> Verdict:
+    why = f"{error.what}: {error.why}" if error.why else error.what
+    finding = Finding("budget-ranges", Severity.WARNING, why)
+    return Verdict(Outcome.INCONCLUSIVE, Container.UNKNOWN, (finding,), ("the whole file",), ENGINE, basis=Basis.RANGES)
+
+
+def scan_named(house: House, text: str, full: Report | None = None) -> Scanned:
     """The verdict on a catalogued file, scanned anew and remembered, unless the file changed since it was recorded."""
     from sdkeep.actions.drift import has_changed
     from sdkeep.actions.local import artifact
@@ -42,8 +97,8 @@ def scan_named(house: House, text: str) -> Scanned:
     sha256, path = found.sha256 or "", bytes_of(house, found)
     if has_changed(house.book.location_at(str(path))):
         house.warn(f"`{path}` changed since it was catalogued; this verdict is about what lies there now")
-        return replace(scan_file(path, house.stop), named=found.name)
-    scanned = scan_file(path, house.stop, house.allowed(sha256))
+        return replace(scan_file(path, house.stop, full=full), named=found.name)
+    scanned = scan_file(path, house.stop, house.allowed(sha256), full)
     house.book.put_verdict(sha256, scanned.verdict)
     return replace(scanned, named=found.name, sha256=sha256)
 

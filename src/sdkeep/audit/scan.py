@@ -8,7 +8,8 @@ from sdkeep.audit.judge import judge
 from sdkeep.audit.policy import NOBODY, Allowed, Policy
 from sdkeep.formats.contents import Container, Contents
 from sdkeep.formats.look import look
-from sdkeep.ground.events import Stop
+from sdkeep.formats.payloads import checked
+from sdkeep.ground.events import Report, Stop
 from sdkeep.ground.source import Source
 from sdkeep.ground.verdict import Basis, Verdict
 
@@ -21,10 +22,16 @@ def scan(
     policy: Policy | None = None,
     allowed: Allowed = NOBODY,
     basis: Basis = Basis.WHOLE,
+    full: Report | None = None,
     stop: Stop | None = None,
 ) -> Verdict:
-    """The verdict on `source`. With `Basis.RANGES` as little as possible is read, and the verdict clears nothing."""
+    """The verdict on `source`. With `Basis.RANGES` as little as possible is read, and the verdict clears nothing.
+
+    With `full` the records of tensors are read too and held against their checksums, and it hears how that goes.
+    """
     contents = look(source, thorough=basis is Basis.WHOLE, stop=stop)
+    if full is not None:
+        contents = checked(source, contents, report=full, stop=stop)
     return replace(judge(contents, policy, text=text_of(source, contents), allowed=allowed), basis=basis)
 
 

@@ -48,6 +48,7 @@ class Draft:
     count: int = 0
     depth: int = 0
     enter: Callable[[Draft], Container] | None = None
+    container: Container = Container.UNKNOWN
 
     def check(self) -> None:
         """Leave with `Stopped` when somebody asked."""

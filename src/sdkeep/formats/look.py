@@ -1,7 +1,8 @@
 """One reading of a file for everything that follows: scan, identify, convert, show.
 
 `look` never raises because of what a file holds: containers, flaws and unread parts say what is wrong with it. Only a
-source that cannot be read raises, and `Stopped`.
+source that cannot be read raises, and `Stopped`. A remote source that reaches the limit of what a look may cost ends it
+there: that is a flaw, and what was found until then is kept.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sdkeep.formats.tarball import examine as examine_tar
 from sdkeep.formats.tensors import Record
 from sdkeep.formats.twofold import second_nature
 from sdkeep.formats.zipdir import read_directory
-from sdkeep.ground.errors import FormatError
+from sdkeep.ground.errors import FormatError, NotByRanges
 from sdkeep.ground.events import Stop
 from sdkeep.ground.source import Source
 
@@ -31,13 +32,21 @@ def look(source: Source, *, thorough: bool = True, stop: Stop | None = None) -> 
     and everything in the directory is still compared.
     """
     draft = Draft(source, thorough, stop, enter=_enter)
-    return draft.contents(_enter(draft))
+    size = source.size
+    try:
+        container = _enter(draft)
+    except NotByRanges as limit:
+        container = draft.container
+        draft.flaw("budget-ranges", f"more would have to be read than a look may cost: {limit.why}")
+        draft.unread.append(f"the rest of {size:,} bytes")
+    return draft.contents(container)
 
 
 def _enter(draft: Draft) -> Container:
     """Look at the source of a draft, which may be a file inside another."""
     draft.check()
-    container = _examine(draft, sniff(draft.source))
+    draft.container = sniff(draft.source)
+    container = _examine(draft, draft.container)
     return container if container in _ZIPS else second_nature(draft, container)
 
 

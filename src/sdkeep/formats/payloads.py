@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sdkeep.formats.contents import Contents, Flaw, Member, Span
 from sdkeep.formats.gather import inflate
+from sdkeep.formats.torchzip import UNCHECKED
 from sdkeep.ground.errors import FormatError
 from sdkeep.ground.events import Report, Stop, silent, stage
 from sdkeep.ground.source import Source
@@ -31,6 +33,13 @@ def check_payloads(
     return tuple(flaws)
 
 
+def checked(source: Source, contents: Contents, *, report: Report = silent, stop: Stop | None = None) -> Contents:
+    """The contents with every checksum compared: what is wrong is a flaw, and they are no longer named as unread."""
+    flaws = check_payloads(source, contents, report=report, stop=stop)
+    unread = tuple(part for part in contents.unread if not part.startswith(UNCHECKED))
+    return replace(contents, flaws=tuple(dict.fromkeys((*contents.flaws, *flaws))), unread=unread)
+
+
 def _check(source: Source, member: Member, stop: Stop | None) -> Flaw | None:
     crc = done = 0
     try:
@@ -44,7 +53,7 @@ def _check(source: Source, member: Member, stop: Stop | None) -> Flaw | None:
         return Flaw(error.rule or "deflate-damaged", f"`{member.name}`: {error.what}", member.offset, member.name)
     if crc == member.crc and done == member.size:
         return None
-    return Flaw("crc-mismatch", f"the checksum of `{member.name}` is wrong", member.offset, member.name)
+    return Flaw("payload-crc", f"the checksum of `{member.name}` is wrong", member.offset, member.name)
 
 
 def _stored(source: Source, member: Member) -> Iterator[bytes]:

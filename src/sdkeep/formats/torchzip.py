@@ -22,6 +22,9 @@ from sdkeep.formats.tensors import Record
 from sdkeep.formats.zipdir import DEFLATED, STORED, Directory, Entry, Located, locate, overlaps, read_member
 
 _SMALL = {b"version", b"byteorder", b".format_version", b".storage_alignment", b".data/serialization_id"}
+UNCHECKED = "the checksums of"
+"""How the part of `unread` begins that `payloads.checked` reads."""
+
 _MOST_SMALL = 4096
 _MOST_LOOKED_INTO = 4096
 _FRONT = 4096
@@ -118,7 +121,7 @@ def _name_unread(archive: Archive) -> None:
     tensors = [entry for entry in archive.directory.entries if entry.folded.startswith(payload)]
     if tensors:
         total = sum(entry.size for entry in tensors)
-        archive.draft.unread.append(f"the checksums of {len(tensors):,} tensor records ({total:,} bytes)")
+        archive.draft.unread.append(f"{UNCHECKED} {len(tensors):,} tensor records ({total:,} bytes)")
 
 
 def _read_pickles(archive: Archive) -> dict[int, Reading]:

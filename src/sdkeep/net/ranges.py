@@ -111,13 +111,17 @@ class HttpSource:
             start = missing[0]
             stop = next((index for index in range(start, last) if index in self._blocks), last)
             self._ahead = min(FURTHEST, self._ahead * 2) if start == self._last else AHEAD
-            stop = min(blocks, max(stop, start + self._ahead // BLOCK))
+            stop = min(blocks, max(stop, start + min(self._ahead, self._left()) // BLOCK))
             if stop == blocks:  # near the end: look back as well, since zip directories lie there
-                start = max(0, min(start, stop - AHEAD // BLOCK))
+                start = max(0, min(start, stop - min(AHEAD, self._left()) // BLOCK))
             while start in self._blocks:
                 start += 1
             stop = next((index for index in range(start, stop) if index in self._blocks), stop)
             self._fetch(start, stop - start)
+
+    def _left(self) -> int:
+        """Bytes that may still be received, so that no read-ahead spends what a read will need."""
+        return max(self._limits.bytes - self.fetched, 0)
 
     def _fetch(self, block: int, count: int) -> None:
         tally = Tally(self._web.policy.retry)

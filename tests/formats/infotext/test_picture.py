@@ -84,7 +84,7 @@ def test_a_wrong_checksum_is_said_and_the_text_is_kept() -> None:
         (chunk(b"zTXt", b"parameters\0\0no deflate"), "the compressed text `parameters` is broken"),
         (chunk(b"zTXt", b"parameters\0\0" + zlib.compress(b"x" * 99)[:-8]),
         "the compressed text `parameters` is cut short"),
-        (text("Raw profile type exif", "\nexif\n 8\nnot hexadecimal"), "the text `Raw profile type exif` is no profile"),
+        (text("Raw profile type exif", "\nexif\n 8\nxyz"), "the text `Raw profile type exif` is no profile"),
         (chunk(b"iTXt", b"x\0\1\0en\0key\0broken"), "the compressed text `x` is broken"),
         (text("Raw profile type exif", "nothing"), "the text `Raw profile type exif` is no profile"),
         (chunk(b"eXIf", b"junk"), "the EXIF block has no TIFF header"),
@@ -291,7 +291,7 @@ def test_a_hidden_message_with_a_length_that_cannot_be_is_none(length: int) -> N
 
 
 def test_pixels_that_cannot_be_decoded_are_a_problem() -> None:
-    broken = png().replace(b"IDAT\x78", b"IDAT\x00")
+    broken = stealth(INFOTEXT, "stealth_pngcomp").replace(b"IDAT\x78", b"IDAT\x00")
     assert seen(broken).problems == ("the pixels cannot be decoded",)
 
 

@@ -108,14 +108,16 @@ def test_fooocus_other_scheme_is_an_infotext_by_fooocus() -> None:
 
 def test_ruined_fooocus_gives_the_whole_sha256() -> None:
     found = said({"parameters": json.dumps({
-        "Prompt": "a cat <lora:y:2>", "Negative": "a dog", "steps": 30, "cfg": 8, "width": 1024, "height": 1024, "seed": 2,
+        "Prompt": "a cat <lora:y:2>", "Negative": "a dog", "steps": 30, "cfg": 8, "width": 1024, "height": 1024,
+        "seed": 2,
         "sampler_name": "dpmpp", "scheduler": "karras", "base_model_name": "wai.safetensors",
         "base_model_hash": HEX.upper(),
         "loras": [["x", 1]], "denoise": None, "clip_skip": 1, "software": "RuinedFooocus",
     })})  # fmt: skip
     assert (found.tool, found.prompt, found.denoising) == (Tool.RUINED_FOOOCUS, "a cat <lora:y:2>", None)
     assert needs(found) == [
-        (Kind.CHECKPOINT, "wai.safetensors", None, ["sha256:" + HEX]), (Kind.LORA, "x", 1.0, []), (Kind.LORA, "y", 2.0, []),
+        (Kind.CHECKPOINT, "wai.safetensors", None, ["sha256:" + HEX]), (Kind.LORA, "x", 1.0, []), (Kind.LORA, "y",
+        2.0, []),
     ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sdkeep.audit.report import Json
 from sdkeep.audit.reports.values import Audited, Judged, Run
-from sdkeep.audit.reports.wording import HOME, called, moment, sentence, web_address
+from sdkeep.audit.reports.wording import HOME, called, moment, sentence, washed, web_address
 from sdkeep.ground.digest import DigestKind
 from sdkeep.ground.kinds import Kind
 from sdkeep.ground.licence import Licence
@@ -64,7 +64,7 @@ def cyclonedx(run: Run) -> str:
         "components": list({_ref(file): _component(file, names) for file in run.files}.values()),
         "vulnerabilities": list(_vulnerabilities(run)),
     }
-    return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(washed(body), ensure_ascii=False, indent=2) + "\n"
 
 
 def _ref(file: Audited) -> str:

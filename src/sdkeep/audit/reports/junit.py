@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from sdkeep.audit.report import summary
 from sdkeep.audit.reports.values import Audited, Run, Trouble
 from sdkeep.audit.reports.wording import called, moment, sentence
-from sdkeep.ground.text import one_line
+from sdkeep.ground.text import one_line, printable
 from sdkeep.ground.verdict import Severity
 
 
@@ -25,11 +25,19 @@ def junit(run: Run) -> str:
     properties = ElementTree.SubElement(suite, "properties")
     ElementTree.SubElement(properties, "property", {"name": "sdkeep.version", "value": run.version})
     suite.extend(cases)
+    _wash(suites)
     ElementTree.indent(suites)
     return _HEAD + ElementTree.tostring(suites, encoding="unicode") + "\n"
 
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+def _wash(tree: ElementTree.Element) -> None:
+    """Leave no character in it that XML has no form for."""
+    for element in tree.iter():
+        element.attrib = {name: one_line(value) for name, value in element.attrib.items()}
+        element.text = printable(element.text) if element.text else None
 
 
 def _case(file: Audited) -> ElementTree.Element:

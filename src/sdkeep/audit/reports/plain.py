@@ -7,7 +7,7 @@ from collections import Counter
 
 from sdkeep.audit.report import Json, as_json, finding_json
 from sdkeep.audit.reports.values import Audited, Run
-from sdkeep.audit.reports.wording import moment
+from sdkeep.audit.reports.wording import moment, washed
 from sdkeep.ground.text import one_line
 
 
@@ -32,8 +32,7 @@ def plain(run: Run) -> str:
 
 
 def _file(file: Audited) -> Json:
-    return {
-        "path": file.path.encode("utf-8", "replace").decode(),
+    told: dict[str, Json] = {
         "name": file.name,
         "sha256": file.sha256,
         "size": file.size,
@@ -46,3 +45,4 @@ def _file(file: Audited) -> Json:
         ],
         "notes": [finding_json(note) for note in file.notes],
     }
+    return {"path": file.path.encode("utf-8", "replace").decode(), **{name: washed(one) for name, one in told.items()}}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sdkeep.audit.report import Json
 from sdkeep.audit.reports.values import Audited, Run, Trouble
-from sdkeep.audit.reports.wording import HOME, address, called, moment, relative, sentence
+from sdkeep.audit.reports.wording import HOME, address, called, moment, relative, sentence, washed
 from sdkeep.audit.rules import rule_text
 from sdkeep.ground.digest import DigestKind
 from sdkeep.ground.text import one_line
@@ -39,6 +39,7 @@ Object = dict[str, Json]
 def sarif(run: Run) -> str:
     """The log of one run. Offsets into compressed members are no offsets of the file, so those have no region."""
     rules = _rules(run)
+    artifacts, places = _artifacts(run)
     driver: Object = {
         "name": "sdkeep",
         "semanticVersion": run.version,
@@ -49,12 +50,12 @@ def sarif(run: Run) -> str:
         "tool": {"driver": driver},
         "invocations": [_invocation(run)],
         "originalUriBaseIds": {_ROOT: {"uri": address(run.folder, run.folder).rstrip("/") + "/"}},
-        "artifacts": [_artifact(file, run) for file in run.files],
-        "results": list(_results(run, {rule: index for index, rule in enumerate(rules)})),
+        "artifacts": artifacts,
+        "results": list(_results(run, places, {rule: index for index, rule in enumerate(rules)})),
         "columnKind": "unicodeCodePoints",
     }
     log: Object = {"$schema": SCHEMA, "version": "2.1.0", "runs": [body]}
-    return json.dumps(log, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(washed(log), ensure_ascii=False, indent=2) + "\n"
 
 
 def _rules(run: Run) -> dict[str, Json]:
@@ -97,6 +98,16 @@ def _notification(trouble: Trouble, run: Run) -> Json:
     return told
 
 
+def _artifacts(run: Run) -> tuple[list[Json], list[int]]:
+    """The files, each once however often it was asked for, and which of them each of the run's is."""
+    made: dict[str, tuple[int, Json]] = {}
+    places = []
+    for file in run.files:
+        artifact = _artifact(file, run)
+        places.append(made.setdefault(json.dumps(artifact, sort_keys=True), (len(made), artifact))[0])
+    return [artifact for _, artifact in made.values()], places
+
+
 def _artifact(file: Audited, run: Run) -> Json:
     described: Object = {"location": _place(file.path, run), "roles": ["analysisTarget"]}
     if file.size is not None:
@@ -121,8 +132,8 @@ def _artifact(file: Audited, run: Run) -> Json:
     return described
 
 
-def _results(run: Run, rules: dict[str, int]) -> Iterator[Json]:
-    for index, file in enumerate(run.files):
+def _results(run: Run, places: list[int], rules: dict[str, int]) -> Iterator[Json]:
+    for index, file in zip(places, run.files, strict=True):
         for finding in file.findings:
             yield _result(file, finding, {**_place(file.path, run), "index": index}, rules[finding.rule])
 

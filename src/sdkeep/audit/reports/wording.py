@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from sdkeep.audit.report import Json
 from sdkeep.audit.reports.values import Audited
 from sdkeep.ground.text import one_line
 from sdkeep.ground.verdict import Finding
@@ -17,6 +18,17 @@ HOME = "https://github.com/sdkeep/sdkeep"
 def moment(at: datetime) -> str:
     """UTC ISO-8601 to the second."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def washed(value: Json) -> Json:
+    """The same tree with every text in it harmless and on one line; whoever wrote it, a file or an old catalogue."""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, list):
+        return [washed(one) for one in value]
+    if isinstance(value, dict):
+        return {one_line(key): washed(one) for key, one in value.items()}
+    return value
 
 
 def is_address(text: str) -> bool:

@@ -80,13 +80,11 @@ def _by_shape(document: dict[str, object], texts: dict[str, str], chunk: str) ->
         return read_novelai({key: text(value) for key, value in document.items()}, chunk)
     if "uc" in document and "scale" in document:
         return read_novelai({**texts, "Comment": texts[chunk]}, chunk)
-    if "extraMetadata" in document:
-        stated = comfy.read_civitai_graph(document, chunk)
-        graph = comfy.read_comfy(texts[chunk], "", (chunk, ""))
-        if stated and graph:
-            return replace(stated, needs=_together(stated.needs, graph.needs))
-        return stated or graph
-    return comfy.read_comfy(texts[chunk], "", (chunk, ""))
+    graph = comfy.read_comfy(texts[chunk], "", (chunk, ""))
+    stated = comfy.read_civitai_graph(document, chunk)
+    if stated and graph:
+        return replace(stated, needs=_together(stated.needs, graph.needs))
+    return stated or graph
 
 
 def _comfy(texts: dict[str, str]) -> Parameters | None:
