@@ -5,30 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from sdkeep.actions.house import House
+from sdkeep.actions.scan import Glance
 from sdkeep.audit.judge import judge
 from sdkeep.audit.scan import text_of
 from sdkeep.formats.contents import Contents
 from sdkeep.formats.identify import identify
 from sdkeep.formats.look import look
 from sdkeep.ground.errors import NotByRanges
-from sdkeep.ground.identity import Identity
 from sdkeep.ground.model import Release, RemoteFile
 from sdkeep.ground.verdict import Basis, Verdict
 from sdkeep.net.ranges import HttpSource, RangeLimits
 
 MOST_BYTES = 1 << 20
 MOST_REQUESTS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """What was seen from afar and what it cost: `size` of the file, `fetched` bytes in so many `requests`."""
-
-    url: str
-    size: int
-    identity: Identity
-    requests: int
-    fetched: int
 
 
 @dataclass(frozen=True, slots=True)

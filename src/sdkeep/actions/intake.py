@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdkeep.actions.examine import Examined, examine_fully
+from sdkeep.actions.examine import Examined, examine, examine_fully
 from sdkeep.actions.house import House
 from sdkeep.actions.intents import STORE, intending
 from sdkeep.actions.stores import trash_of
 from sdkeep.audit.report import summary
 from sdkeep.formats.convert import ConvertOptions, plan, write_safetensors
+from sdkeep.formats.digests import ALL, Hasher
 from sdkeep.formats.metadata import edges
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.digest import Digest
@@ -110,8 +111,9 @@ def _converted(house: House, store: Store, arrival: Arrival, seen: Examined, ter
         extra["sdkeep.disarmed_from"] = str(seen.verdict.outcome)
     with FileSource(arrival.path) as source:
         planned = plan(seen.contents, ConvertOptions(metadata=extra))
-        write_safetensors(source, planned, staged, report=house.report, stop=house.stop)
-    made = examine_fully(staged, house.report, house.stop)
+        hasher = Hasher(ALL, planned.size)
+        write_safetensors(source, planned, staged, report=house.report, stop=house.stop, hasher=hasher)
+    made = replace(examine(staged, house.stop), digests=hasher.finish())  # hashed as it was written, not read again
     if not made.verdict.outcome.placeable:
         raise UnsafeFile(f"the conversion of `{arrival.file_name}` is not clean", summary(made.verdict))
     facts = replace(

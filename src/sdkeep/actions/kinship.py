@@ -135,6 +135,8 @@ class Kinship:
 
     def of_bytes(self, sha256: str, title: str = "") -> Entry:
         """The node of these bytes, catalogued, known or neither."""
+        if (met := self.entries.get(sha256)) and (met.artifact or met.known):
+            return met
         held = self.book.artifact(sha256) if self.book else None
         if held:
             return self.of_artifact(held)

@@ -48,11 +48,10 @@ def forbidden(house: House, use: Use) -> list[Forbidden]:
     """The catalogued files whose lineage does not allow `use`, those that forbid it before those that leave it open."""
     kin = Kinship(house.book)
     found = []
-    for artifact in house.book.list(limit=None).items:
+    artifacts = {kin.of_artifact(artifact).id: artifact for artifact in house.book.list(limit=None).items}
+    for id_, artifact in artifacts.items():
         house.stop.check()
-        entry = kin.of_artifact(artifact)
-        walked = walk(entry.id, kin.parents, up=True, depth=DEPTH)
-        own, *others = _holders(kin, entry.id, walked)
+        own, *others = _holders(kin, id_, walk(id_, kin.parents, up=True, depth=DEPTH))
         answer = effective(use, own, others)
         if answer.allowed is not Allowed.YES:
             found.append(Forbidden(artifact.name, artifact.file_name, artifact.sha256 or "", answer))

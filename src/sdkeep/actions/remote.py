@@ -114,29 +114,39 @@ def _by_short_name(house: House, text: str, name: str, wish: Wish) -> Sought:
 
 
 def _from_mirrors(house: House, text: str, known: KnownModel, wish: Wish) -> Sought:
-    """The first of a known model's published places that still answers, with the bytes that are known."""
-    trouble: NotOnHub | None = None
+    """The first of a known model's published places that still answers, and with the bytes that are known."""
+    gone: NotOnHub | None = None
+    wrong: NotOnHub | None = None
     for ref in known.refs:
         try:
-            return _proved(_seek(house, text, parse(ref), wish), known)
+            sought = _seek(house, text, parse(ref), wish)
         except NotOnHub as error:
-            trouble = error
-            house.say(f"`{ref}` does not serve: {error.what}; trying the next place")
-    if trouble:
-        raise trouble
-    raise NotOnHub(f"`{text}` is {known.title}, and no place to fetch it from is known")
+            gone = error
+            house.say(f"`{ref}` does not serve it any more; trying the next place")
+            continue
+        wrong = _other_bytes(sought, known)
+        if wrong is None:
+            return _held_to(sought, known)
+        house.warn(f"`{ref}` is passed over: {wrong.what}")
+    raise wrong or gone or NotOnHub(f"`{text}` is {known.title}, and no place to fetch it from is known")
 
 
-def _proved(sought: Sought, known: KnownModel) -> Sought:
-    """The same, held to the confirmed SHA-256 of the known model; a mirror with other bytes is refused."""
+def _other_bytes(sought: Sought, known: KnownModel) -> NotOnHub | None:
+    """The error that a mirror earns by publishing another SHA-256 than the confirmed one."""
+    if not (known.confirmed and known.sha256):
+        return None
+    for file in sought.files:
+        if file.sha256 and file.sha256.value != known.sha256:
+            why = f"its published SHA-256 is {file.sha256.value}, that of {known.title} is {known.sha256}"
+            return NotOnHub(f"`{file.name}` is not {known.title}", why, f"`sdkeep get sha256:{known.sha256}`")
+    return None
+
+
+def _held_to(sought: Sought, known: KnownModel) -> Sought:
+    """The same, with the confirmed SHA-256 as what the transfer must prove where the hub publishes none."""
     if not (known.confirmed and known.sha256):
         return sought
     wanted = Digest(DigestKind.SHA256, known.sha256)
-    other = [file for file in sought.files if file.sha256 not in (None, wanted)]
-    if other:
-        raise NotOnHub(
-            f"`{other[0].name}` there is not {known.title}", f"its SHA-256 is {other[0].sha256}, not {wanted}"
-        )
     files = tuple(file if file.sha256 else replace(file, digests=(*file.digests, wanted)) for file in sought.files)
     return replace(sought, files=files)
 

@@ -34,7 +34,7 @@ def run_of(
 def of_scans(scanned: Iterable[Scanned]) -> Iterator[Audited]:
     """Scanned files as reports tell of them."""
     for one in scanned:
-        yield Audited(one.path, one.verdict, one.named, one.sha256, _size(one.path))
+        yield Audited(one.path, one.verdict, one.named, one.sha256, one.glance.size if one.glance else _size(one.path))
 
 
 def written(form: Form, run: Run, target: Path | None) -> str:

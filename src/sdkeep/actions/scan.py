@@ -13,12 +13,23 @@ from sdkeep.formats.contents import Container
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.errors import NotByRanges
 from sdkeep.ground.events import Report, Stop
+from sdkeep.ground.identity import Identity
 from sdkeep.ground.ref import CivitaiRef, HfRef, UrlRef, parse
 from sdkeep.ground.verdict import Basis, Finding, Outcome, Severity, Verdict, worst
 
 if TYPE_CHECKING:
-    from sdkeep.actions.afar import Glance
     from sdkeep.actions.house import House
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What was seen from afar and what it cost: `size` of the file, `fetched` bytes in so many `requests`."""
+
+    url: str
+    size: int
+    identity: Identity
+    requests: int
+    fetched: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sdkeep.formats.pickled.values import Reading
+from sdkeep.formats.pickled.values import Reading, Value
 from sdkeep.ground.kinds import Format
 
 
@@ -141,6 +141,7 @@ class Member:
 class Contents:
     """The whole reading. `extras` are plain scalars found beside the tensors (epoch, global_step, name, ...).
 
+    `root` is the value of the pickle that the tensors are taken from.
     `metadata` is a safetensors `__metadata__`, or strings of equal rank from another format. `unread` names what was
     not looked at (tensor payloads, unreadable members). `notes` are human sentences for `show`.
     """
@@ -155,3 +156,4 @@ class Contents:
     flaws: tuple[Flaw, ...] = ()
     unread: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    root: Value = field(default=None, repr=False)

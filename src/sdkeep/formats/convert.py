@@ -19,6 +19,7 @@ from sdkeep.formats.extract import BARE, EMBEDDING
 from sdkeep.formats.gather import Gatherer
 from sdkeep.formats.output import Output, Sink
 from sdkeep.formats.safetensors import Slot, build_header, in_file_order
+from sdkeep.formats.selection import EVERYTHING, Ema, Selection, select
 from sdkeep.ground.errors import CannotConvert, FormatError
 from sdkeep.ground.events import Report, Said, Stop, silent
 from sdkeep.ground.kinds import Precision
@@ -42,10 +43,11 @@ _HYPERNETWORK = re.compile(r"(\d{3,4})\.([01])\.(.+)")
 
 @dataclass(frozen=True, slots=True)
 class ConvertOptions:
-    """`precision` for floating-point tensors (None keeps each as it is) and metadata to add or to replace."""
+    """`precision` for floating-point tensors (None keeps each as it is), metadata to add or replace, what to keep."""
 
     precision: Precision | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    selection: Selection = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +91,21 @@ def plan(contents: Contents, options: ConvertOptions | None = None) -> Plan:
     options = options or ConvertOptions()
     _check_container(contents)
     target = _target(options.precision)
-    tensors = {}
-    for tensor in contents.tensors:
+    tensors: dict[str, Tensor] = {}
+    selected = select(contents.tensors, options.selection)
+    for tensor in selected.tensors:
         if tensor.name in tensors:
             raise _cannot(f"two tensors would be called `{_shown(tensor.name)}`", "safetensors needs distinct names")
         tensors[tensor.name] = _convertible(contents, tensor)
     slots = in_file_order(_slot(tensor, target) for tensor in tensors.values())
     pieces = tuple(Piece(tensors[slot.name], slot) for slot in slots)
     layout = layout_of(tuple(tensors))
-    metadata = _metadata(contents, options, layout, _is_changed(pieces))
+    metadata = _metadata(contents, options, layout, len(pieces) != len(contents.tensors) or _is_changed(pieces))
     header = build_header(slots, metadata)
     size = len(header) + sum(slot.length for slot in slots)
     if size > max(_ALWAYS_ALLOWED, _MOST_GROWTH * contents.size):
         raise _cannot(f"{contents.size:,} bytes would grow to {size:,}", "views of one storage are repeated many times")
-    return Plan(pieces, metadata, header, size, layout, (*contents.notes, *_notes(pieces)))
+    return Plan(pieces, metadata, header, size, layout, (*contents.notes, *selected.notes, *_notes(pieces)))
 
 
 def layout_of(names: tuple[str, ...]) -> str:
@@ -237,8 +240,14 @@ def _metadata(contents: Contents, options: ConvertOptions, layout: str, changed:
     found["sdkeep.writer"] = str(WRITER_FORMAT)
     if layout:
         found["sdkeep.layout"] = layout
+    found.update(_chosen(options.selection))
     found.update(options.metadata)
     return {_clean(key): _clean(value) for key, value in found.items()}
+
+
+def _chosen(selection: Selection) -> dict[str, str]:
+    found = {"sdkeep.ema": str(selection.ema)} if selection.ema is not Ema.KEEP else {}
+    return found | ({"sdkeep.components": ",".join(sorted(selection.components))} if selection.components else {})
 
 
 def _is_path(value: object) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sdkeep.formats.contents import Container, Contents, Flaw, Member, PickleMember, Tensor
-from sdkeep.formats.extract import Extraction, Scalar
+from sdkeep.formats.extract import Scalar, extract
 from sdkeep.formats.pickled.machine import read_pickle
-from sdkeep.formats.pickled.values import Reading
+from sdkeep.formats.pickled.values import Reading, Value
+from sdkeep.formats.tensors import Locate
 from sdkeep.ground.events import Stop
 from sdkeep.ground.source import Source
 
@@ -49,6 +50,7 @@ class Draft:
     depth: int = 0
     enter: Callable[[Draft], Container] | None = None
     container: Container = Container.UNKNOWN
+    root: Value = None
 
     def check(self) -> None:
         """Leave with `Stopped` when somebody asked."""
@@ -59,8 +61,10 @@ class Draft:
         """Note something wrong with the structure."""
         self.flaws.append(Flaw(rule, why, offset, member, grave))
 
-    def take(self, extraction: Extraction) -> None:
-        """Add what a pickle turned out to hold."""
+    def take(self, root: Value, locate: Locate) -> None:
+        """Add what a pickle that built `root` turned out to hold."""
+        extraction = extract(root, locate)
+        self.root = root
         self.tensors.extend(extraction.tensors)
         self.extras.update(extraction.extras)
         self.flaws.extend(extraction.flaws)
@@ -103,6 +107,7 @@ class Draft:
             flaws=tuple(dict.fromkeys(self.flaws)),
             unread=tuple(self.unread),
             notes=tuple(self.notes),
+            root=self.root,
         )
 
 

@@ -15,7 +15,6 @@ from sdkeep.formats.abstract import get, mapping, natural, sequence, text
 from sdkeep.formats.contents import Container, Span
 from sdkeep.formats.draft import MOST_STACKED, Draft, is_binary_pickle, pickle_at
 from sdkeep.formats.dtypes import item_size
-from sdkeep.formats.extract import extract
 from sdkeep.formats.pickled.values import EventKind, Reading, Value
 from sdkeep.formats.tensors import Record, read_storage, storage_dtype
 
@@ -32,7 +31,7 @@ def examine(draft: Draft) -> Container:
         return Container.TORCH_LEGACY
     _check_front(draft, readings)
     records, end = _storages(draft, readings[3], readings[4], at)
-    draft.take(extract(readings[3].root, records.get))
+    draft.take(readings[3].root, records.get)
     _look_behind(draft, end)
     draft.unread.append(f"the numbers of {len(records):,} storages")
     return Container.TORCH_LEGACY

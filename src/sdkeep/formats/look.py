@@ -10,7 +10,6 @@ from __future__ import annotations
 from sdkeep.formats import gguf, legacy, numpyfile, packed, pngembed, torchzip
 from sdkeep.formats.contents import Container, Contents
 from sdkeep.formats.draft import MOST_STACKED, Draft, is_binary_pickle, pickle_at
-from sdkeep.formats.extract import extract
 from sdkeep.formats.magics import STREAMS
 from sdkeep.formats.safetensors import read_header
 from sdkeep.formats.sniff import sniff
@@ -107,4 +106,4 @@ def _bare_pickles(draft: Draft) -> None:
         draft.flaw("too-many-pickles", f"more than {MOST_STACKED} pickles follow each other; the rest was not read", at)
         draft.unread.append(f"everything after byte {at:,}")
     if first.complete:
-        draft.take(extract(first.root, dict[str, Record]().get))
+        draft.take(first.root, dict[str, Record]().get)

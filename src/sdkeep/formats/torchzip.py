@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from sdkeep.formats.contents import Container, Member, Span
 from sdkeep.formats.draft import MOST_PICKLE, MOST_STACKED, Draft, is_binary_pickle
-from sdkeep.formats.extract import extract
 from sdkeep.formats.magics import holds_files
 from sdkeep.formats.nested import MOST_INSIDE, look_into, window
 from sdkeep.formats.numpyfile import LONGEST_FRONT, MAGIC, note_numbers, read_array
@@ -244,7 +243,7 @@ def _extract(archive: Archive, pickles: dict[int, Reading]) -> None:
         entries = archive.find(f"data/{key}")
         return _record(archive, entries[0], big) if entries else None
 
-    draft.take(extract(reading.root, find))
+    draft.take(reading.root, find)
 
 
 def _record(archive: Archive, entry: Entry, big: bool) -> Record:

@@ -123,6 +123,7 @@ def _artifact(file: Audited, run: Run) -> Json:
     described["properties"] = {
         "outcome": file.outcome.value if file.outcome else None,
         "judged": file.judged.value,
+        "basis": verdict.basis.value if verdict else "",
         "container": verdict.container if verdict else "",
         "engine": verdict.engine if verdict else "",
         "policy": verdict.policy if verdict else "",

@@ -13,8 +13,7 @@ from sdkeep.cli.frame import Face, Reply, reply_to, verb
 from sdkeep.cli.output import Mode, Out
 
 if TYPE_CHECKING:
-    from sdkeep.actions.afar import Glance
-    from sdkeep.actions.scan import Scanned
+    from sdkeep.actions.scan import Glance, Scanned
 
 STYLE = {0: "good", 1: "bad", 2: "warn"}
 
@@ -29,7 +28,9 @@ def register(app: typer.Typer) -> None:
         face: Face,
         refs: Annotated[
             list[str],
-            typer.Argument(metavar="REF", help="Files, folders, names, models at a hub.", autocompletion=catalogue_names),
+            typer.Argument(
+                metavar="REF", help="Files, folders, names, models at a hub.", autocompletion=catalogue_names
+            ),
         ],
         full: Annotated[bool, typer.Option("--full", help="Read the tensors too, and check their checksums.")] = False,
         report: ReportForm = "",
