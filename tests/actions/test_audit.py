@@ -256,9 +256,8 @@ def test_an_unreadable_file_is_a_failure_beside_the_rest(world: World) -> None:
     path = in_place(world, "a.safetensors", lora(72))
     in_place(world, "b.safetensors", lora(73))
     old_policy(world, "a")
-    if os.geteuid() == 0:
-        pytest.skip("root reads everything")
-    path.chmod(0)
+    path.unlink()
+    path.mkdir()
     answer = run(world)
     assert (answer.status, [ref for ref, _ in answer.failures]) == (1, ["a"])
 

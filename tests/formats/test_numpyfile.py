@@ -34,8 +34,9 @@ def outcome(data: bytes) -> Outcome:
 
 
 ARRAYS = {
-    "row": np.arange(6.0), "half": np.ones((2, 3), np.float16), "fortran": np.asfortranarray(np.arange(6).reshape(2, 3)),
-    "big-endian": np.arange(4, dtype=">i4"), "scalar": np.array(2.5), "none": np.zeros((0, 4)), "flags": np.array([True]),
+    "row": np.arange(6.0), "half": np.ones((2, 3), np.float16), "none": np.zeros((0, 4)), "flags": np.array([True]),
+    "big-endian": np.arange(4, dtype=">i4"), "scalar": np.array(2.5),
+    "fortran": np.asfortranarray(np.arange(6).reshape(2, 3)),
 }  # fmt: skip
 
 

@@ -11,12 +11,15 @@ from sdkeep.ground.digest import Digest
 from sdkeep.ground.errors import NotFoundHere
 from sdkeep.ground.events import Stop
 from sdkeep.ground.identity import Identity
+from sdkeep.ground.kinds import Kind
 from sdkeep.ground.licence import ADVICE, Licence, Permission
 from sdkeep.ground.lineage import Edge
 from sdkeep.ground.model import Model, Release
 from sdkeep.ground.record import Artifact, Location
 from sdkeep.ground.ref import CivitaiRef, HfRef, parse
 from sdkeep.ground.verdict import Verdict
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,37 @@ class ShownModel:
     release: Release | None = None
 
 
-Shown = ShownArtifact | ShownFile | ShownModel
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """One model that a picture needs. `here` is the name of a catalogued file that answers to it; `ref` fetches it."""
+
+    kind: Kind
+    name: str
+    weight: float | None
+    digests: tuple[str, ...]
+    ref: str
+    here: str = ""
+    by: str = ""
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPicture:
+    """A picture with the parameters it carries."""
+
+    path: str
+    container: str
+    width: int
+    height: int
+    tool: str
+    prompt: str
+    negative: str
+    settings: dict[str, str]
+    needs: tuple[Needed, ...]
+    problems: tuple[str, ...] = ()
+
+
+Shown = ShownArtifact | ShownFile | ShownModel | ShownPicture
 
 
 def show(house: House, text: str) -> Shown:
@@ -127,8 +160,12 @@ def of_artifact(house: House, artifact: Artifact) -> ShownArtifact:
     )
 
 
-def show_file(path: Path, stop: Stop) -> ShownFile:
-    """Identify a file on disk. Opens no catalogue and hashes nothing."""
+def show_file(path: Path, stop: Stop) -> ShownFile | ShownPicture:
+    """Identify a file on disk, or read how a picture was made. Opens no catalogue and hashes nothing."""
+    from sdkeep.actions import pictures
+
+    if path.suffix.lower() in PICTURE_SUFFIXES and (picture := pictures.read(path)):
+        return picture
     from sdkeep.actions.examine import examine
     from sdkeep.actions.lineage import base_by_metadata
 

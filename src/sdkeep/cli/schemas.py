@@ -24,11 +24,12 @@ from sdkeep.actions.doctor import Check
 from sdkeep.actions.get import Got
 from sdkeep.actions.lineage import Lineage
 from sdkeep.actions.listing import Listing
+from sdkeep.actions.pictures import FromImage
 from sdkeep.actions.placing import Placed
 from sdkeep.actions.removing import Removed, Swept, Unplaced
 from sdkeep.actions.scan import Scanned
 from sdkeep.actions.search import Hit
-from sdkeep.actions.show import ShownArtifact, ShownFile, ShownModel
+from sdkeep.actions.show import ShownArtifact, ShownFile, ShownModel, ShownPicture
 from sdkeep.actions.uis import Detected, Registered
 from sdkeep.actions.verify import Checked
 from sdkeep.cli.frame import SCHEMA
@@ -50,8 +51,8 @@ class FileAt(TypedDict):
 
 ANSWERS: dict[str, object] = {
     "search": list[Hit],
-    "get": list[Got],
-    "show": list[ShownArtifact | ShownFile | ShownModel],
+    "get": list[Got] | FromImage,
+    "show": list[ShownArtifact | ShownFile | ShownModel | ShownPicture],
     "lineage": list[Lineage],
     "ls": Listing,
     "add": list[Added],

@@ -11,10 +11,10 @@ import json
 import math
 from pathlib import Path
 
-from sdkeep.formats.abstract import attributes, called, mapping, sequence, text
+from sdkeep.formats.abstract import attributes, called, mapping, sequence, set_items, text
 from sdkeep.formats.output import Output
 from sdkeep.formats.pickled.values import CallNode, GlobalNode, PersistentNode, SetNode, TupleNode, UnknownNode, Value
-from sdkeep.formats.tensors import is_tensor
+from sdkeep.formats.tensors import is_tensor, literal_bytes
 from sdkeep.ground.events import silent
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
@@ -24,6 +24,7 @@ _MOST_DEPTH = 64
 _MOST_TEXT = 1 << 20
 _MOST_BYTES = 64 << 10
 _CUT = "<cut>"
+_SETS = {"builtins.set", "builtins.frozenset", "__builtin__.set", "__builtin__.frozenset"}
 
 
 def leftovers(root: Value) -> Json:
@@ -82,6 +83,10 @@ class _Writer:
         match value:
             case SetNode():
                 return self._row(value.items)
+            case CallNode() if called(value) in _SETS:
+                return self._row(set_items(value))
+            case CallNode() if (raw := literal_bytes(value)) is not None:
+                return _constant(raw)
             case GlobalNode():
                 return f"<name {value.dotted}>"
             case CallNode():

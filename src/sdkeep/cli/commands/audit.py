@@ -43,9 +43,7 @@ def register(app: typer.Typer) -> None:
         face: Face,
         names: Annotated[
             list[str] | None,
-            typer.Argument(
-                metavar="[NAME]", help="Catalogued names; all by default.", autocompletion=catalogue_names
-            ),
+            typer.Argument(metavar="[NAME]", help="Catalogued names; all by default.", autocompletion=catalogue_names),
         ] = None,
         kind: KindName = "",
         rescan: Annotated[

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sdkeep.cli.commands.place import show_placed
-from sdkeep.cli.commands.shared import InUi, KindName, Refs, family_text, kind_called, size_text, word
+from sdkeep.cli.commands.shared import InUi, KindName, OptionalRefs, family_text, kind_called, size_text, word
+from sdkeep.cli.commands.show import show_needs
 from sdkeep.cli.frame import DryRun, Face, Reply, reply_to, verb
 from sdkeep.cli.output import Out
+from sdkeep.ground.errors import UsageError
 from sdkeep.ground.kinds import Extent, Format, Precision
 
 if TYPE_CHECKING:
-    from sdkeep.actions.get import FileAnswer, Got
+    from sdkeep.actions.batch import Batch
+    from sdkeep.actions.get import FileAnswer, GetRequest, Got
+    from sdkeep.actions.house import House
 
 
 def register(app: typer.Typer) -> None:
@@ -29,11 +34,16 @@ def register(app: typer.Typer) -> None:
             "sdkeep get https://civitai.com/models/4384?modelVersionId=128713 --in a1111",
             "sdkeep get hf:stabilityai/sdxl-turbo --dry-run",
             "sdkeep get sd15 --precision fp16",
+            "sdkeep get --from-image castle.png",
         ),
     )
     def get(
         face: Face,
-        refs: Refs,
+        refs: OptionalRefs = None,
+        from_image: Annotated[
+            list[Path] | None,
+            typer.Option("--from-image", metavar="FILE", help="Fetch what this picture was made with."),
+        ] = None,
         ui: InUi = None,
         no_place: Annotated[bool, typer.Option("--no-place", help="Keep in the store only.")] = False,
         base: Annotated[str, typer.Option("--base", metavar="BASE", help="The release for this base model.")] = "",
@@ -74,15 +84,39 @@ def register(app: typer.Typer) -> None:
         terms = Terms(disarm, chosen.allow_unsafe, keep_original or chosen.keep_original, kind_called(kind))
         uis = () if no_place else tuple(ui) if ui else None
         request = GetRequest(wish, terms, uis, companions, not no_preview, dry_run)
-        batch = each(refs, lambda ref: act(house, ref, request))
-        reply = reply_to(batch, lambda out: _show(out, batch.done, face.common.verbose))
-        for got in batch.done:
-            reply.failures.extend(got.failures)
-        if any(got.failures for got in batch.done):
-            reply.status = max(reply.status, 1)
-        names = [file.name for got in batch.done for file in got.files]
-        reply.hints = [f"`sdkeep show {names[0]}` tells all about it"] if names else []
-        return reply
+        if from_image:
+            return _from_images(face, house, from_image, request)
+        if not refs:
+            raise UsageError("nothing was named to fetch", "", "`sdkeep get --help` lists the forms of a reference")
+        return _reply(face, each(refs, lambda ref: act(house, ref, request)))
+
+
+def _from_images(face: Face, house: House, pictures: list[Path], request: GetRequest) -> Reply:
+    from sdkeep.actions.pictures import FromImage, get_needed, needed
+
+    needs = tuple(need for picture in pictures for need in needed(house, picture))
+    batch = get_needed(house, needs, request)
+    reply = _reply(face, batch)
+    shown = reply.show
+
+    def show(out: Out) -> None:
+        show_needs(out, needs)
+        if shown is not None:
+            shown(out)
+
+    reply.data, reply.show = FromImage(needs, tuple(batch.done)), show
+    return reply
+
+
+def _reply(face: Face, batch: Batch[Got]) -> Reply:
+    reply = reply_to(batch, lambda out: _show(out, batch.done, face.common.verbose))
+    for got in batch.done:
+        reply.failures.extend(got.failures)
+    if any(got.failures for got in batch.done):
+        reply.status = max(reply.status, 1)
+    names = [file.name for got in batch.done for file in got.files]
+    reply.hints = [f"`sdkeep show {names[0]}` tells all about it"] if names else []
+    return reply
 
 
 def _show(out: Out, done: list[Got], verbose: bool) -> None:

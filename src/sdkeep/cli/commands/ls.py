@@ -17,9 +17,7 @@ def register(app: typer.Typer) -> None:
     @verb(app, "ls", "list", examples=("sdkeep ls", "sdkeep ls castle --kind lora", "sdkeep ls --all -q"))
     def ls(
         face: Face,
-        words: Annotated[
-            list[str] | None, typer.Argument(metavar="[WORD]", help="Words that must all occur.")
-        ] = None,
+        words: Annotated[list[str] | None, typer.Argument(metavar="[WORD]", help="Words that must all occur.")] = None,
         kind: KindName = "",
         family: FamilyName = "",
         base: Annotated[str, typer.Option("--base", metavar="BASE", help="Claimed base model, such as Pony.")] = "",

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 Names = Annotated[
     list[str],
-    typer.Argument(
-        metavar="NAME", help="Catalogued names, hashes or hub references.", autocompletion=catalogue_names
-    ),
+    typer.Argument(metavar="NAME", help="Catalogued names, hashes or hub references.", autocompletion=catalogue_names),
 ]
 
 

@@ -10,8 +10,8 @@ from sdkeep.cli.completion import catalogue_names, families, kinds, ui_names
 from sdkeep.ground.errors import UsageError
 from sdkeep.ground.kinds import Family, Kind, Vocabulary
 
-Refs = Annotated[
-    list[str],
+OptionalRefs = Annotated[
+    list[str] | None,
     typer.Argument(
         metavar="REF",
         help="civitai:ID, hf:ORG/REPO, a page URL, an AIR, a hash, a short name.",

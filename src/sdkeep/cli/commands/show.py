@@ -15,7 +15,7 @@ from sdkeep.cli.permitted import in_full, in_one_line
 from sdkeep.ground.text import plain
 
 if TYPE_CHECKING:
-    from sdkeep.actions.show import Shown, ShownArtifact, ShownFile, ShownModel
+    from sdkeep.actions.show import Needed, Shown, ShownArtifact, ShownFile, ShownModel, ShownPicture
     from sdkeep.ground.licence import Licence
     from sdkeep.ground.model import Release
 
@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _show(out: Out, done: list[Shown], metadata: bool) -> None:
-    from sdkeep.actions.show import ShownArtifact, ShownFile
+    from sdkeep.actions.show import ShownArtifact, ShownFile, ShownPicture
 
     for index, shown in enumerate(done):
         if index:
@@ -59,6 +59,8 @@ def _show(out: Out, done: list[Shown], metadata: bool) -> None:
             _artifact(out, shown)
         elif isinstance(shown, ShownFile):
             _file(out, shown, metadata)
+        elif isinstance(shown, ShownPicture):
+            _picture(out, shown)
         else:
             _model(out, shown)
 
@@ -142,6 +144,32 @@ def _file(out: Out, shown: ShownFile, metadata: bool) -> None:
     )
     if metadata:
         out.record(list(shown.metadata.items()))
+
+
+def _picture(out: Out, shown: ShownPicture) -> None:
+    out.bare(shown.prompt)
+    out.line(f"{shown.path} ({shown.tool}, {shown.width}x{shown.height})", "head")
+    out.record([("prompt", shown.prompt), ("negative", shown.negative), *shown.settings.items()])
+    show_needs(out, shown.needs)
+    for problem in shown.problems:
+        out.warning(problem)
+
+
+def show_needs(out: Out, needs: tuple[Needed, ...]) -> None:
+    """The models that a picture was made with."""
+    rows = [
+        (
+            str(need.kind),
+            need.name,
+            "" if need.weight is None else f"{need.weight:g}",
+            ", ".join(need.digests),
+            f"here: {need.here}" if need.here else need.ref,
+            need.doubt,
+        )
+        for need in needs
+    ]
+    if rows:
+        out.table(("KIND", "MODEL", "WEIGHT", "HASH", "FOUND AS", "DOUBT"), rows)
 
 
 def _model(out: Out, shown: ShownModel) -> None:

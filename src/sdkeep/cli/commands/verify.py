@@ -19,9 +19,7 @@ def register(app: typer.Typer) -> None:
         face: Face,
         names: Annotated[
             list[str] | None,
-            typer.Argument(
-                metavar="[NAME]", help="Catalogued names; all by default.", autocompletion=catalogue_names
-            ),
+            typer.Argument(metavar="[NAME]", help="Catalogued names; all by default.", autocompletion=catalogue_names),
         ] = None,
     ) -> Reply:
         """Hash stored and placed files again. Exit status 1 when any is missing, damaged or changed."""

@@ -1,0 +1,88 @@
+"""What a pickle holds besides tensors comes out as JSON: everything once, nothing endless, nothing that can run."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdkeep.formats.leftovers import leftovers, write_leftovers
+from sdkeep.formats.pickled.machine import read_pickle
+from sdkeep.ground.errors import WouldOverwrite
+from tests.makers.looking import seen
+from tests.makers.torchfiles import saved
+
+
+def left(value: object, protocol: int = 4) -> object:
+    return leftovers(read_pickle(pickle.dumps(value, protocol)).root)
+
+
+def test_tensors_go_and_everything_else_stays() -> None:
+    value = {
+        "state_dict": {"a": torch.ones(2), "deep": {"b": torch.ones(1)}}, "epoch": 3, "loss": float("nan"),
+        "hyper_parameters": {"lr": 1e-4, "betas": (0.9, 0.999), "tags": {"x"}, "raw": b"\0\1", "none": None},
+        "optimizer_states": [{"state": {0: {"step": 7, "exp_avg": torch.ones(2)}}, "param_groups": [{"lr": 0.1}]}],
+        "mixed": [1, torch.ones(1)], 7: "seven", "dtype": torch.float16, "args": argparse.Namespace(width=8),
+        "ordered": collections.OrderedDict(a=1), "empty": {}, "big": 1 << 4000,
+    }  # fmt: skip
+    contents = seen(saved(value))
+    assert leftovers(contents.root) == {
+        "epoch": 3, "loss": "nan",
+        "hyper_parameters": {
+            "lr": 1e-4, "betas": [0.9, 0.999], "tags": ["x"], "raw": {"<bytes>": "AAE="}, "none": None,
+        },
+        "optimizer_states": [{"state": {"0": {"step": 7}}, "param_groups": [{"lr": 0.1}]}],
+        "mixed": [1, "<tensor>"], "7": "seven", "dtype": "<name torch.float16>",
+        "args": {"<made by>": "argparse.Namespace", "state": {"width": 8}},
+        "ordered": {"a": 1}, "empty": {}, "big": "<integer of 4,001 bits>",
+    }  # fmt: skip
+
+
+def test_a_call_is_words() -> None:
+    root = read_pickle(b"cos\nsystem\n(S'id'\ntR.").root
+    assert leftovers(root) == {"<made by>": "os.system", "arguments": ["id"]}
+
+
+def test_a_value_within_itself_is_cut() -> None:
+    loop: dict[str, object] = {}
+    loop["again"] = loop
+    assert left(loop) == {"again": "<cut>"}
+
+
+def test_a_doubling_bomb_is_cut() -> None:
+    value: list[object] = [1]
+    for _ in range(50):
+        value = [value, value]
+    assert len(json.dumps(left(value))) < 4_000_000
+
+
+def test_bare_tensors_leave_nothing() -> None:
+    assert leftovers(seen(saved({"a": torch.ones(1)})).root) is None
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@given(PLAIN, st.sampled_from([0, 1, 2, 4]))
+def test_plain_data_come_through_as_json_has_them(value: object, protocol: int) -> None:
+    assert left(value, protocol) == json.loads(json.dumps(value))
+
+
+def test_it_is_written_whole_and_over_nothing(tmp_path: Path) -> None:
+    root, out = read_pickle(pickle.dumps({"a": "é"})).root, tmp_path / "x.extras.json"
+    write_leftovers(root, out)
+    assert json.loads(out.read_text()) == {"a": "é"}
+    with pytest.raises(WouldOverwrite):
+        write_leftovers(root, out)
