@@ -207,3 +207,72 @@ def test_judging_malicious_files_imports_opens_and_runs_nothing() -> None:
     environment = {"PYTHONPATH": f"{root / 'src'}:{root}", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment, timeout=60, check=False)
     assert done.stdout.strip() == "quiet", done.stderr
+
+
+CONVERTING = """
+    import os, sys
+    from pathlib import Path
+    from sdkeep.formats.cleanpt import write_clean_pt
+    from sdkeep.formats.convert import plan, write_safetensors
+    from sdkeep.formats.leftovers import write_leftovers
+    from sdkeep.formats.look import look
+    from sdkeep.formats.source import FileSource
+    from sdkeep.ground.errors import CannotConvert
+
+    folder = Path(sys.argv[1])
+
+    def convert_all(round):
+        made = 0
+        for path in sorted(folder.glob("*.pt")):
+            with FileSource(path) as source:
+                contents = look(source)
+                try:
+                    planned = plan(contents)
+                except CannotConvert:
+                    continue
+                out = folder / f"{path.stem}-{round}.x"
+                write_safetensors(source, planned, out.with_suffix(".safetensors"))
+                write_clean_pt(source, planned, out.with_suffix(".clean"))
+                write_leftovers(contents.root, out.with_suffix(".json"))
+                made += 1
+        return made
+
+    assert convert_all("warm")
+    modules = set(sys.modules)
+    seen = []
+    forbidden = "import exec compile subprocess. socket. pickle. ctypes. marshal. os.system os.exec os.fork os.posix"
+    forbidden = tuple(forbidden.split())
+
+    def hook(event, args):
+        if event.startswith(forbidden):
+            seen.append(event)
+        elif event == "open" and isinstance(args[0], str) and not args[0].startswith(str(folder)):
+            seen.append(f"open {args[0]}")
+
+    sys.addaudithook(hook)
+    made = convert_all("quiet")
+    quiet = list(seen)
+    assert not quiet, quiet
+    assert set(sys.modules) == modules, set(sys.modules) - modules
+    for name in ("pickle", "torch", "numpy", "pty", "ctypes", "profile", "idlelib", "pydoc", "runpy", "imaplib"):
+        assert name not in sys.modules, name
+    print("quiet", made)
+"""
+
+
+def test_converting_malicious_files_imports_opens_and_runs_nothing(tmp_path: Path) -> None:
+    from tests.makers.advisories import GADGETS, UNLISTED
+    from tests.makers.torchfiles import mapping, pickled, storage, tensor, torch_zip
+
+    rows = [calling(dotted, *given)[2:-1] for _, dotted, given in (*GADGETS, *UNLISTED)]
+    files = [rows[at : at + 8] for at in range(0, len(rows), 8)]
+    for place, some in enumerate(files):
+        evil = {f"evil{number}": row for number, row in enumerate(some)}
+        (tmp_path / f"{place:03}.pt").write_bytes(torch_zip(pickled(mapping(weight=tensor(storage("0")), **evil))))
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-S", "-c", textwrap.dedent(CONVERTING), str(tmp_path)]
+    environment = {"PYTHONPATH": f"{root / 'src'}:{root}", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment, timeout=120, check=False)
+    assert done.stdout.strip() == f"quiet {len(files)}", done.stderr
+    for made in tmp_path.glob("*-quiet.safetensors"):
+        assert of(made.read_bytes()).outcome is Outcome.CLEAN

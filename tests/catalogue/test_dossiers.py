@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from sdkeep.catalogue.book import Book
 from sdkeep.catalogue.dossiers import Dossier
 from sdkeep.ground.licence import Licence
 from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
 from sdkeep.ground.model import Claim
 from sdkeep.ground.record import Location, Method
-from sdkeep.ground.verdict import Allowance, Outcome, Verdict
+from sdkeep.ground.verdict import Allowance, Basis, Outcome, Verdict
 from tests.makers.records import artifact, release, sha
 
 DECISION = Allowance("acme.Net", sha(1), "ada", "2026-07-13T12:00:00Z", "ours")
@@ -57,6 +59,18 @@ def test_a_decision_is_kept_by_name_and_bytes_and_the_last_word_counts(book: Boo
     assert book.disallow(sha(1), "acme.Net")
     assert not book.disallow(sha(1), "acme.Net")
     assert book.allowances(sha(1)) == ()
+
+
+def test_many_verdicts_at_once_are_as_one_by_one(book: Book) -> None:
+    for number in (1, 2):
+        book.put_artifact(artifact(number))
+        book.put_verdict(sha(number), Verdict(Outcome.MALFORMED, "zip", engine="new", policy="1"))
+    made = {sha(number): Verdict(Outcome.CLEAN, f"form{number}", engine="new", policy="1") for number in (1, 2, 3)}
+    book.put_verdicts(made)
+    assert [book.verdict_of(sha(number)) for number in (1, 2, 3)] == [made[sha(1)], made[sha(2)], None]
+    book.put_verdicts({})
+    with pytest.raises(ValueError, match="provisional"):
+        book.put_verdicts({sha(1): Verdict(Outcome.CLEAN, "zip", basis=Basis.RANGES)})
 
 
 def test_a_decision_outlives_the_record_of_the_file(book: Book) -> None:

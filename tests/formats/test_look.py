@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gzip
 import io
 import pickle
 import tarfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from safetensors.torch import save as save_safetensors
 from sdkeep.formats.contents import Container
 from sdkeep.formats.look import look
 from sdkeep.formats.pickled.values import EventKind, GlobalNode
-from sdkeep.formats.source import BytesSource
+from sdkeep.formats.source import BytesSource, FileSource
 from sdkeep.ground.events import Stop, Stopped
 from tests.makers.looking import rules, seen
 from tests.makers.torchfiles import (
@@ -342,6 +344,12 @@ def test_a_broken_gguf_header_is_a_flaw(data: bytes, rule: str) -> None:
     assert rules(seen(data)) == {rule}
 
 
+def _npy(array: np.ndarray) -> bytes:  # type: ignore[type-arg]
+    out = io.BytesIO()
+    np.save(out, array, allow_pickle=True)
+    return out.getvalue()
+
+
 def test_a_numpy_array_of_objects_hides_a_pickle_that_is_read() -> None:
     out = io.BytesIO()
     np.save(out, np.array([{"a": 1}], dtype=object), allow_pickle=True)
@@ -428,7 +436,46 @@ SAMPLES = [
     pickle.dumps({"a": [1, {"b": 2}]}, 4) * 2,
     gguf(),
     EVIL + torch_zip(PLAIN),
+    gzip.compress(EVIL),
+    make_zip([deflated("inner.zip", torch_zip(EVIL)), Rec("a.npy", _npy(np.array([{"a": 1}], dtype=object)))]),
+    _npy(np.arange(6.0)),
 ]
+
+
+def test_a_directory_that_points_before_the_file_is_a_flaw() -> None:
+    data = saved({"a": torch.zeros(3)})
+    for cut in (1, 47, 580):  # bytes missing in front: every offset of the directory is then too large for its place
+        contents = seen(data[:4] + data[4 + cut :])
+        assert "local-header-missing" in rules(contents) or "prefix-bytes" in rules(contents)
+        assert contents.tensors == () or contents.tensors[0].span is None or contents.flaws
+
+
+def test_offsets_that_no_file_reaches_are_read_as_nothing(tmp_path: Path) -> None:
+    wide = b"\1\0\x08\0" + b"\xff" * 8
+    data = bytearray(make_zip([Rec("m/data.pkl", PLAIN, central_extra=wide)]))
+    at = data.index(b"PK\x01\x02") + 42
+    data[at : at + 4] = b"\xff" * 4
+    path = tmp_path / "far.pt"
+    path.write_bytes(data)
+    with FileSource(path) as source:
+        assert "local-header-missing" in rules(look(source))
+
+
+def test_two_directories_are_both_read_when_torch_and_python_differ_on_which_counts() -> None:
+    inner = torch_zip(PLAIN)
+    end = inner.rindex(b"PK\x05\x06")
+    start = int.from_bytes(inner[end + 16 : end + 20], "little")
+    front = make_zip([Rec("archive/data.pkl", EVIL), Rec("archive/version", b"3\n")])
+    front_end = front.rindex(b"PK\x05\x06")
+    front_start = int.from_bytes(front[front_end + 16 : front_end + 20], "little")
+    # Python takes the directory that ends where the end record begins; torch the one at the offset that it states
+    length = end - start
+    torn = bytearray(front[:front_end] + inner[:end] + inner[end:])
+    at = len(torn) - 22
+    torn[at + 16 : at + 20] = front_start.to_bytes(4, "little")
+    assert length >= front_end - front_start
+    assert imported(bytes(torn)) & {"os.system", "posix.system"}
+    assert "prefix-bytes" in rules(seen(bytes(torn)))
 
 
 @settings(max_examples=300)

@@ -36,7 +36,8 @@ def test_an_embedding_in_a_picture_is_recognised_and_clean(write: object, loaded
 @pytest.mark.parametrize(
     "data",
     [
-        b"no json", b"[]", b'{"string_to_param": 3}', json.dumps({"string_to_param": {"*": {"TORCHTENSOR": "x"}}}).encode(),
+        b"no json", b"[]", b'{"string_to_param": 3}',
+        json.dumps({"string_to_param": {"*": {"TORCHTENSOR": "x"}}}).encode(),
         json.dumps({"string_to_param": {"*": {"TORCHTENSOR": [[1], [1, 2]]}}}).encode(), b"[" * 100_000,
         b'{"string_to_param": {"*": {"TORCHTENSOR": [NaN, 1e999]}}}',
     ],

@@ -114,6 +114,43 @@ def test_python_zips_of_torch_members_are_torch_zips() -> None:
     assert sniff(BytesSource(out.getvalue())) is Container.TORCH_ZIP
 
 
+WORDS = {
+    "wildcards": b"cat\ndog\n",
+    "a colour": b"crimson\n",
+    "many wildcards": b"cat\ndog\n" * 3000,
+    "a mention": b"cos\nsystem\n",
+    "initials": b"N. Surname wrote this",
+    "a smiley": b").\nthat was fun, all of it",
+    "an option": b"I have\nN options.",
+    "places": b"Paris\nLondon\n",
+}
+
+
+@pytest.mark.parametrize("case", WORDS)
+def test_words_that_look_like_opcodes_are_text(case: str) -> None:
+    assert sniff(BytesSource(WORDS[case])) is Container.TEXT
+
+
+CALL = b"cos\nsystem\n(S'id'\ntR"
+SPELT = {
+    "an import and no more": b"cos\nsystem\n.",
+    "a call that comes late": b"I1\n0" * 3000 + CALL + b".",
+    "a call after words": b"cat\ndog\n" * 3000 + CALL + b".",
+    "a call in a cut file": CALL,
+    "bytes first": b"C!" + b" " * 33 + b"0" + CALL + b".",
+    "long bytes first": b"B" + (40).to_bytes(4, "little") + b" " * 40 + b"0" + CALL + b".",
+    "protocol 4 without saying so": b"\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R.",
+    "protocol 1 said": b"\x80\x01" + CALL + b".",
+    "an extension code": b"\x82\x01)R.",
+    "opcodes without end": b"I1\n0" * 400_000,
+}
+
+
+@pytest.mark.parametrize("case", SPELT)
+def test_opcodes_that_look_like_words_are_a_pickle(case: str) -> None:
+    assert sniff(BytesSource(SPELT[case])) is Container.PICKLE
+
+
 @given(st.binary(max_size=2000))
 def test_sniffing_never_fails(data: bytes) -> None:
     assert sniff(BytesSource(data)) in Container

@@ -211,10 +211,10 @@ def test_settings_of_a_project_must_be_a_table(cwd: Path, home: Path) -> None:
 
 
 def test_toml_types_are_taken_as_they_are(cwd: Path, home: Path) -> None:
-    user_file(home, 'offline = true\ntimeout = 2.5\nconnections = "7"\nno-progress = "yes"\nno_proxy = ["a", "b"]\n')
+    user_file(home, 'offline = true\ntimeout = 2.5\nconnections = "7"\nkeep-original = "yes"\nno_proxy = ["a", "b"]\n')
     settings = load({}, cwd, home).settings
     assert (settings.offline, settings.timeout, settings.connections) == (True, 2.5, 7)
-    assert settings.no_progress is True
+    assert settings.keep_original is True
     assert settings.no_proxy == ("a", "b")
 
 

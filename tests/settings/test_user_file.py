@@ -102,7 +102,12 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 _CHOICES = [(v.name, choice) for v in VARIABLES if v.type is Type.CHOICE for choice in v.choices if choice]
-_FLAGS = [(v.name, word) for v in VARIABLES if v.type is Type.FLAG for word in ("true", "false")]
+_FLAGS = [
+    (v.name, word)
+    for v in VARIABLES
+    if v.type is Type.FLAG and v.scope is not Scope.OUTSIDE
+    for word in ("true", "false")
+]
 
 
 @given(st.lists(st.sampled_from(_CHOICES + _FLAGS), max_size=6))

@@ -155,11 +155,11 @@ class _Ledger:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._waiting: list[tuple[str, Verdict]] = []
+        self._waiting: dict[str, Verdict] = {}
 
     def put(self, sha256: str, verdict: Verdict) -> None:
         """Record a verdict, soon."""
-        self._waiting.append((sha256, verdict))
+        self._waiting[sha256] = verdict
         if len(self._waiting) >= PAGE:
             self._write()
 
@@ -172,9 +172,7 @@ class _Ledger:
         self._write()
 
     def _write(self) -> None:
-        with self._house.book.transaction():
-            for sha256, verdict in self._waiting:
-                self._house.book.put_verdict(sha256, verdict)
+        self._house.book.put_verdicts(self._waiting)
         self._waiting.clear()
 
 

@@ -162,10 +162,11 @@ def of_artifact(house: House, artifact: Artifact) -> ShownArtifact:
 
 def show_file(path: Path, stop: Stop) -> ShownFile | ShownPicture:
     """Identify a file on disk, or read how a picture was made. Opens no catalogue and hashes nothing."""
-    from sdkeep.actions import pictures
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        from sdkeep.actions import pictures
 
-    if path.suffix.lower() in PICTURE_SUFFIXES and (picture := pictures.read(path)):
-        return picture
+        if picture := pictures.read(path):
+            return picture
     from sdkeep.actions.examine import examine
     from sdkeep.actions.lineage import base_by_metadata
 

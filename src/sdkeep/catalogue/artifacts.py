@@ -114,6 +114,14 @@ def id_of(connection: Connection, sha256: str) -> int:
     return int(rows[0].id)
 
 
+def ids_of(connection: Connection, sha256s: Iterable[str]) -> dict[str, int]:
+    """The rows of those of these bytes that are recorded."""
+    statement = text("SELECT sha256, id FROM artifact WHERE sha256 IN :these").bindparams(
+        bindparam("these", expanding=True)
+    )
+    return {row.sha256: int(row.id) for row in connection.execute(statement, {"these": list(sha256s)})}
+
+
 def add_digests(connection: Connection, artifact_id: int, digests: Iterable[Digest], *, ours: bool) -> None:
     """Record digests of an artifact. One that we computed stays ours whoever claims it later."""
     sql = """INSERT INTO digest (artifact_id, kind, value, ours) VALUES (:artifact, :kind, :value, :ours)

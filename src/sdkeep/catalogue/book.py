@@ -300,7 +300,13 @@ class Book:
     def put_verdict(self, sha256: str, verdict: Verdict, at: str = "") -> None:
         """Record what a scan of the whole file said; `at` is now unless given."""
         with self._connections.writing() as tx:
-            evidence.put_verdict(tx, artifacts.id_of(tx, sha256), verdict, at or now(self._clock))
+            evidence.put_verdicts(tx, {artifacts.id_of(tx, sha256): verdict}, at or now(self._clock))
+
+    def put_verdicts(self, verdicts: Mapping[str, Verdict]) -> None:
+        """The same for many at once, by sha256; what is not recorded here is passed over."""
+        with self._connections.writing() as tx:
+            ids = artifacts.ids_of(tx, verdicts)
+            evidence.put_verdicts(tx, {ids[one]: verdicts[one] for one in ids}, now(self._clock))
 
     def verdict_of(self, sha256: str) -> Verdict | None:
         """The verdict recorded last."""

@@ -118,6 +118,14 @@ def query(connection: Connection, sql: str, **values: object) -> Sequence[Row[An
     return result.all() if result.returns_rows else ()
 
 
+def different(connection: Connection, table: str, column: str) -> tuple[str, ...]:
+    """The different texts in an indexed column, in order, found by hops along the index however long it is."""
+    sql = f"""WITH RECURSIVE hop (value) AS (SELECT min({column}) FROM {table}
+    UNION ALL SELECT (SELECT min({column}) FROM {table} WHERE {column} > value) FROM hop WHERE value IS NOT NULL)
+    SELECT value FROM hop WHERE value IS NOT NULL"""  # noqa: S608 (both names are ours)
+    return tuple(str(row.value) for row in query(connection, sql))
+
+
 def changed(connection: Connection, sql: str, **values: object) -> int:
     """Run a statement that writes; how many rows it changed."""
     return connection.execute(text(sql), values).rowcount

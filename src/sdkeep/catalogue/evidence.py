@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, text
 
 from sdkeep.catalogue.connection import changed, query
 from sdkeep.catalogue.packing import findings, flags, packed, packed_findings, words
 from sdkeep.ground.licence import Licence, Use
 from sdkeep.ground.verdict import Allowance, Basis, Outcome, Verdict
 
+_SAME_VERDICT = text("DELETE FROM verdict WHERE artifact_id = :artifact_id AND engine = :engine AND policy = :policy")
 
-def put_verdict(connection: Connection, artifact_id: int, verdict: Verdict, at: str) -> None:
-    """Record a verdict; one by the same engine under the same policy is replaced, older ones stay."""
+
+def put_verdicts(connection: Connection, verdicts: Mapping[int, Verdict], at: str) -> None:
+    """Record verdicts by artifact; one by the same engine under the same policy is replaced, older ones stay."""
     from sdkeep.catalogue import tables
 
-    if verdict.basis is not Basis.WHOLE:
+    if any(verdict.basis is not Basis.WHOLE for verdict in verdicts.values()):
         raise ValueError("a verdict formed from parts of a file is provisional and never stored")
-    changed(
-        connection,
-        "DELETE FROM verdict WHERE artifact_id = :id AND engine = :engine AND policy = :policy",
-        id=artifact_id,
-        engine=verdict.engine,
-        policy=verdict.policy,
-    )
-    tables.Verdict(
-        artifact_id=artifact_id,
-        outcome=verdict.outcome.value,
-        container=verdict.container,
-        engine=verdict.engine,
-        policy=verdict.policy,
-        at=at,
-        findings=packed_findings(verdict.findings),
-        unread=packed(verdict.unread),
-    ).save(connection)
+    if not verdicts:
+        return
+    rows = [
+        {
+            "artifact_id": artifact_id,
+            "outcome": verdict.outcome.value,
+            "container": verdict.container,
+            "engine": verdict.engine,
+            "policy": verdict.policy,
+            "at": at,
+            "findings": packed_findings(verdict.findings),
+            "unread": packed(verdict.unread),
+        }
+        for artifact_id, verdict in verdicts.items()
+    ]
+    connection.execute(_SAME_VERDICT, rows)
+    connection.execute(tables.METADATA.tables["verdict"].insert(), rows)
 
 
 def verdict_of(connection: Connection, sha256: str) -> Verdict | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from sdkeep.catalogue.artifacts import COLUMNS, restored
-from sdkeep.catalogue.connection import query
+from sdkeep.catalogue.connection import different, query
 from sdkeep.ground.errors import UsageError
 from sdkeep.ground.kinds import Family, Kind
 from sdkeep.ground.record import Artifact
@@ -25,7 +25,7 @@ _FOUND = "SELECT rowid AS id FROM artifact_search WHERE artifact_search MATCH :w
 _PLACED = "SELECT l.artifact_id FROM location l JOIN ui ON ui.id = l.ui_id WHERE ui.name = :ui"
 _PRESENT = """(EXISTS (SELECT 1 FROM blob b WHERE b.artifact_id = a.id)
 OR EXISTS (SELECT 1 FROM location l WHERE l.artifact_id = a.id))"""
-_LIKE = "(a.title LIKE :words ESCAPE '!' OR a.file_name LIKE :words ESCAPE '!')"
+_LIKE = "SELECT id FROM artifact WHERE title LIKE :words ESCAPE '!' OR file_name LIKE :words ESCAPE '!'"
 _CURSOR = re.compile(r"([0-9TZ:.+-]*)~(\d{1,18})")
 
 
@@ -117,14 +117,14 @@ def _condition(connection: Connection, wanted: Filter) -> tuple[str, dict[str, o
         parts.append(_PRESENT)
     if wanted.text.strip():
         match = _match(wanted.text)
-        parts.append(f"+a.id IN ({_FOUND})" if match else _LIKE)
+        parts.append(f"+a.id IN ({_FOUND if match else _LIKE})")
         values["words"] = match or "%" + _WILD.sub(r"!\g<0>", wanted.text.strip()) + "%"
     return " AND ".join(parts), values
 
 
 def _bases(connection: Connection, base: str) -> list[str]:
     """The spellings of a base model that the catalogue holds, told apart by case alone."""
-    known = (str(row.base) for row in query(connection, "SELECT DISTINCT base FROM artifact"))
+    known = different(connection, "artifact", "base")
     return [spelling for spelling in known if spelling.casefold() == base.casefold()] or [base]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from sdkeep.catalogue.connection import changed, query
+from sdkeep.catalogue.connection import changed, different, query
 from sdkeep.ground.errors import UnknownUi
 from sdkeep.ground.record import Blob, Location, Method, Sidecar, Trashed, Ui
 
@@ -97,7 +97,10 @@ def drop_sidecar(connection: Connection, path: str) -> bool:
 
 def blob_roots(connection: Connection) -> tuple[str, ...]:
     """Every store root that holds something, in the order of their first blobs."""
-    return tuple(row.root for row in query(connection, "SELECT root FROM blob GROUP BY root ORDER BY min(id)"))
+    sql = "SELECT id FROM blob WHERE root = :root ORDER BY id LIMIT 1"
+    return tuple(
+        sorted(different(connection, "blob", "root"), key=lambda root: query(connection, sql, root=root)[0].id)
+    )
 
 
 def put_blob(connection: Connection, artifact_id: int, blob: Blob) -> None:

@@ -1,6 +1,7 @@
 """The known roots: base models, autoencoders and encoders with their hashes, mirrors, licences and parents.
 
-Only a confirmed SHA-256 proves that a file is one of them. The table is parsed on the first question.
+Only a confirmed SHA-256 proves that a file is one of them. The table is parsed on the first question that it may
+answer: most files are none of them, which its text shows sooner.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def by_name(short: str) -> KnownModel | None:
 
 def by_sha256(value: str | Digest) -> KnownModel | None:
     """The known model whose bytes have this SHA-256. Unconfirmed hashes prove nothing and are not looked at."""
-    text = value.value if isinstance(value, Digest) else value
-    return _table().hashed.get(text.strip().lower())
+    text = (value.value if isinstance(value, Digest) else value).strip().lower()
+    return _table().hashed.get(text) if text in _written() else None
 
 
 def by_short(digest: Digest) -> tuple[KnownModel, ...]:
@@ -102,8 +103,13 @@ class _Table:
 
 
 @cache
+def _written() -> str:
+    return files("sdkeep.formats").joinpath("known.toml").read_text("utf-8")
+
+
+@cache
 def _table() -> _Table:
-    data = tomllib.loads(files("sdkeep.formats").joinpath("known.toml").read_text("utf-8"))
+    data = tomllib.loads(_written())
     licences = {
         id_: Licence(id=id_, name=entry["name"], url=entry["url"], source="known models")
         for id_, entry in data["licences"].items()

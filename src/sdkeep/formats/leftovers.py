@@ -77,14 +77,11 @@ class _Writer:
         pairs = mapping(value)
         if pairs is not None:
             return self._table([(_key(key), item) for key, item in pairs])
-        items = sequence(value)
+        is_set = isinstance(value, SetNode) or called(value) in _SETS
+        items = set_items(value) if is_set else sequence(value)
         if items is not None:
             return self._row(items)
         match value:
-            case SetNode():
-                return self._row(value.items)
-            case CallNode() if called(value) in _SETS:
-                return self._row(set_items(value))
             case CallNode() if (raw := literal_bytes(value)) is not None:
                 return _constant(raw)
             case GlobalNode():

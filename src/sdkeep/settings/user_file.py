@@ -92,7 +92,9 @@ def _settable(name: str) -> Variable:
         raise BadSetting(f"`{name}` is no setting for a file", "tokens are kept apart", f"`sdkeep auth login {hub}`")
     if variable.scope is Scope.OUTSIDE:
         env = " or ".join(variable.env)
-        raise BadSetting(f"`{name}` is not read from a file", "it says where the files are", f"set {env} instead")
+        raise BadSetting(
+            f"`{name}` is not read from a file", "it is read from the environment only", f"set {env} instead"
+        )
     return variable
 
 
