@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 
 from tests.formats.test_selection import FULL, WEIGHTS
 from tests.formats.test_shards import TENSORS, sharded
@@ -64,3 +64,12 @@ def test_an_index_of_shards_is_converted_into_one_file(world: World) -> None:
     Path("pytorch_model.safetensors").unlink()
     Path("pytorch_model-00003-of-00003.bin").unlink()
     assert world.json("convert", str(index)).codes == ["not-found-here"]
+
+
+def test_a_file_is_what_its_bytes_say_and_not_its_name(world: World) -> None:
+    Path("really.ckpt").write_bytes(save(WEIGHTS))
+    Path("pretends.safetensors").write_bytes(saved(WEIGHTS))
+    for name in ("really.ckpt", "pretends.safetensors"):
+        world.good("convert", f"./{name}", "-o", "out.safetensors")
+        assert set(load_file("out.safetensors")) == set(WEIGHTS)
+        Path("out.safetensors").unlink()

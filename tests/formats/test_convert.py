@@ -272,6 +272,31 @@ def test_an_odd_precision_is_refused() -> None:
         plan(seen(saved({"a": T})), ConvertOptions(Precision.NF4))
 
 
+# Old and odd writers
+
+
+def rewritten(old: bytes, new: bytes) -> bytes:
+    return torch_zip(pickled(mapping(a=tensor(storage("0"))).replace(old, new)))
+
+
+ODD = {
+    "saved on a graphics card": rewritten(text("cpu"), text("cuda:0")),
+    "saved on a Mac": rewritten(text("cpu"), text("mps")),
+    "rebuilt as before torch 0.4": rewritten(b"_rebuild_tensor_v2", b"_rebuild_tensor"),
+    "an older version record": make_zip([
+        Rec("archive/data.pkl", pickled(mapping(a=tensor(storage("0"))))), Rec("archive/data/0", T.numpy().tobytes()),
+        Rec("archive/version", b"2\n"),
+    ]),
+    "gradients wanted": rewritten(b"\x89ccollections", b"\x88ccollections"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ODD, ids=str)
+def test_what_old_and_odd_writers_leave_converts(case: str, loaded: Loaded) -> None:
+    found = loaded(ODD[case])["a"]
+    assert (found.dtype, found.shape) == (torch.float32, (4,))
+
+
 # Refusals
 
 

@@ -50,6 +50,26 @@ def test_a_call_is_words() -> None:
     assert leftovers(root) == {"<made by>": "os.system", "arguments": ["id"]}
 
 
+OPCODES = {
+    "a storage": (b"(X\x07\0\0\0storageK\x01tQ.", "<storage>"),
+    "an extension": (b"\x82\x07.", "<extension code 7>"),
+    "a call of a result": (b"cos\nsystem\n)R)R.", {"<made by>": "<a call>"}),
+    "a long blob": (b"B" + (70_000).to_bytes(4, "little") + bytes(70_000) + b".", {"<bytes>": "70,000 of them"}),
+    "odd keys": (b"}(cos\npath\nK\x01G?\xf8\0\0\0\0\0\0K\x02NK\x03)K\x04u.",
+                 {"os.path": 1, "1.5": 2, "None": 3, "<TupleNode>": 4}),
+    "an object of tensors": (
+        b"ccopyreg\n_reconstructor\n(cacme\nNet\nc__builtin__\nobject\nNtR}X\x01\0\0\0a"
+        b"ctorch._utils\n_rebuild_tensor_v2\n)Rsb.", None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OPCODES)
+def test_whatever_opcodes_build_becomes_words(case: str) -> None:
+    data, expected = OPCODES[case]
+    assert leftovers(read_pickle(data).root) == expected
+
+
 def test_a_value_within_itself_is_cut() -> None:
     loop: dict[str, object] = {}
     loop["again"] = loop

@@ -344,7 +344,7 @@ def test_a_broken_gguf_header_is_a_flaw(data: bytes, rule: str) -> None:
     assert rules(seen(data)) == {rule}
 
 
-def _npy(array: np.ndarray) -> bytes:  # type: ignore[type-arg]
+def _npy(array: np.ndarray) -> bytes:
     out = io.BytesIO()
     np.save(out, array, allow_pickle=True)
     return out.getvalue()
@@ -446,8 +446,7 @@ def test_a_directory_that_points_before_the_file_is_a_flaw() -> None:
     data = saved({"a": torch.zeros(3)})
     for cut in (1, 47, 580):  # bytes missing in front: every offset of the directory is then too large for its place
         contents = seen(data[:4] + data[4 + cut :])
-        assert "local-header-missing" in rules(contents) or "prefix-bytes" in rules(contents)
-        assert contents.tensors == () or contents.tensors[0].span is None or contents.flaws
+        assert rules(contents) & {"local-header-missing", "prefix-bytes"}
 
 
 def test_offsets_that_no_file_reaches_are_read_as_nothing(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.makers.looking import Loaded, rules, seen
 from tests.makers.torchfiles import EVIL
 
 
-def npy(array: np.ndarray, version: tuple[int, int] | None = None) -> bytes:  # type: ignore[type-arg]
+def npy(array: np.ndarray, version: tuple[int, int] | None = None) -> bytes:
     out = io.BytesIO()
     np.lib.format.write_array(out, array, version=version, allow_pickle=True)
     return out.getvalue()

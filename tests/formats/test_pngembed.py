@@ -61,6 +61,16 @@ def test_an_ordinary_picture_holds_none(colour: tuple[int, int, int]) -> None:
     assert (contents.tensors, contents.flaws, contents.notes) == ((), (), ())
 
 
+def test_two_black_columns_alone_make_no_embedding() -> None:
+    image = Image.new("RGB", (32, 32), (1, 2, 3))
+    for column in (8, 20):
+        image.paste((0, 0, 0), (column, 0, column + 1, 32))
+    image.paste((16, 16, 16), (0, 0, 1, 1))
+    assert seen(png(image)).tensors == ()
+    image.paste((0, 0, 0), (20, 0, 21, 32))
+    assert seen(png(image.crop((0, 0, 29, 32)))).tensors == ()
+
+
 def test_a_broken_picture_is_no_failure() -> None:
     data = in_pixels(embedding(VECTORS))
     assert seen(data[: len(data) // 2]).tensors == ()

@@ -20,7 +20,7 @@ TENSORS = {f"layer.{place}.weight": torch.arange(place * 300, place * 300 + 300.
 
 def sharded(folder: Path, stem: str = "pytorch_model.bin") -> Path:
     """Five tensors over three shards, as transformers saves them."""
-    weights = {}
+    weights: dict[str, str] = {}
     name, _, suffix = stem.rpartition(".")
     for place in range(3):
         part = {key: TENSORS[key] for key in list(TENSORS)[place * 2 : place * 2 + 2]}

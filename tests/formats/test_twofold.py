@@ -91,3 +91,8 @@ def test_bytes_read_as_they_are_asked_for_are_the_same_bytes() -> None:
 def test_an_honest_header_whose_length_is_an_opcode_is_clean(length: int) -> None:
     text = b'{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'.ljust(length)
     assert scan(BytesSource(struct.pack("<Q", len(text)) + text + b"\0\0\x80\x3f")).outcome is Outcome.CLEAN
+
+
+def test_opcodes_without_end_at_the_front_leave_the_file_undecided() -> None:
+    blob = b"GGUF" + struct.pack("<I", 3) + b"\0C" + bytes([15]) + bytes(5) + struct.pack("<Q", 0) + b"\0" * 2
+    assert "budget-front" in rules(seen(blob + b"N0" * 60_000))

@@ -45,7 +45,7 @@ def in_pixels(data: bytes, height: int = 64) -> bytes:
     return png(Image.fromarray(np.concatenate([_stirred(low), black, picture, black, _stirred(high)], axis=1)))
 
 
-def _stirred(block: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _stirred(block: np.ndarray) -> np.ndarray:
     numbers = _generator()
     random = np.array([next(numbers) for _ in range(block.size)]).astype(np.uint8).reshape(block.shape)
     return (block.astype(np.uint8) ^ random & 0x0F) | 0x80  # the upper bits are the pattern that people see
