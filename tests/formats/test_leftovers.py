@@ -106,3 +106,11 @@ def test_it_is_written_whole_and_over_nothing(tmp_path: Path) -> None:
     assert json.loads(out.read_text()) == {"a": "é"}
     with pytest.raises(WouldOverwrite):
         write_leftovers(root, out)
+
+
+def test_text_that_is_none_is_written_all_the_same(tmp_path: Path) -> None:
+    raw = "a\ud800".encode("utf-8", "surrogatepass")
+    word = b"\x8c" + bytes([len(raw)]) + raw
+    root = read_pickle(b"\x80\x04}(" + word * 2 + b"K\x01" + word * 2 + b"\x93u.").root
+    write_leftovers(root, tmp_path / "x.json")
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a?": "a?", "1": "<name a?.a?>"}

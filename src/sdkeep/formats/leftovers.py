@@ -34,7 +34,7 @@ def leftovers(root: Value) -> Json:
 
 def write_leftovers(root: Value, out: Path) -> None:
     """Write them to `out`, which must not exist; raises what writing a model raises."""
-    data = (json.dumps(leftovers(root), ensure_ascii=False, indent=1) + "\n").encode()
+    data = (json.dumps(leftovers(root), ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace")
     with Output(out, len(data), silent, None, None) as output:
         output.write(data)
         output.commit()
@@ -124,7 +124,7 @@ def _constant(value: bool | float | str | bytes | None) -> Json:
         whole = len(value) <= _MOST_BYTES
         return {"<bytes>": base64.b64encode(value).decode() if whole else f"{len(value):,} of them"}
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode() if len(value) <= _MOST_TEXT else value[:_MOST_TEXT] + _CUT
+        return value if len(value) <= _MOST_TEXT else value[:_MOST_TEXT] + _CUT
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, int) and value.bit_length() > 1024:
@@ -135,7 +135,7 @@ def _constant(value: bool | float | str | bytes | None) -> Json:
 def _key(key: Value) -> str:
     found = text(key)
     if found is not None:
-        return found[:_MOST_TEXT].encode("utf-8", "replace").decode()
+        return found[:_MOST_TEXT]
     if isinstance(key, GlobalNode):
         return key.dotted
     return str(key) if key is None or isinstance(key, float) or _is_small(key) else f"<{type(key).__name__}>"

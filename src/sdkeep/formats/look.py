@@ -7,7 +7,7 @@ there: that is a flaw, and what was found until then is kept.
 
 from __future__ import annotations
 
-from sdkeep.formats import gguf, legacy, numpyfile, packed, pngembed, torchzip
+from sdkeep.formats import gguf, legacy, numpyfile, torchzip
 from sdkeep.formats.contents import Container, Contents
 from sdkeep.formats.draft import MOST_STACKED, Draft, is_binary_pickle, pickle_at
 from sdkeep.formats.magics import STREAMS
@@ -65,8 +65,12 @@ def _examine(draft: Draft, container: Container) -> Container:
     elif container is Container.NUMPY:
         numpyfile.examine(draft)
     elif container is Container.PNG:
+        from sdkeep.formats import pngembed  # rarely met, so loaded when needed
+
         pngembed.examine(draft)
     elif container in STREAMS:
+        from sdkeep.formats import packed
+
         packed.examine(draft, container)
     return container
 

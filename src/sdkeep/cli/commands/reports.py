@@ -58,9 +58,6 @@ class Reported:
 
 def reported(face: Face, verb: str, form: str, out: Path | None, forms: tuple[str, ...]) -> Reported | None:
     """The report that the options ask for; None without `--report`. Mistakes are found before any work is done."""
-    from sdkeep.actions.reporting import check_target
-    from sdkeep.audit.reports.write import Form
-
     if not form:
         if out is not None:
             raise UsageError("`-o` needs a report to write", "", f"`sdkeep {verb} --report sarif -o '{out}'`")
@@ -74,5 +71,8 @@ def reported(face: Face, verb: str, form: str, out: Path | None, forms: tuple[st
             "one document fits there",
             f"`--report {form} -o FILE`, or leave out `--json`",
         )
+    from sdkeep.actions.reporting import check_target
+    from sdkeep.audit.reports.write import Form
+
     check_target(out)
     return Reported(verb, Form(form), out, datetime.now(UTC))

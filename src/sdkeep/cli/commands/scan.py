@@ -44,7 +44,6 @@ def register(app: typer.Typer) -> None:
         """
         from sdkeep.actions.batch import Batch, Failure
         from sdkeep.actions.paths import files_of
-        from sdkeep.actions.reporting import of_scans
         from sdkeep.actions.scan import is_remote, scan_named, scan_remote, scan_with_config, status_of
         from sdkeep.ground.errors import KeepError
 
@@ -70,7 +69,11 @@ def register(app: typer.Typer) -> None:
                 except KeepError as error:
                     batch.failed.append(Failure(str(path), error))
         reply = reply_to(batch, lambda out: _show(out, batch.done), status_of(batch.done))
-        return wanted.on(reply, of_scans(batch.done)) if wanted else reply
+        if wanted is None:
+            return reply
+        from sdkeep.actions.reporting import of_scans
+
+        return wanted.on(reply, of_scans(batch.done))
 
 
 def _show(out: Out, scanned: list[Scanned]) -> None:
