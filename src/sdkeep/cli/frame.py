@@ -164,6 +164,9 @@ def _command(function: Callable[..., Reply], name: str) -> Callable[..., None]:
         inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
         for option, annotation in COMMON.items()
     ]
+    names = {p.name for p in own}
+    if "dry_run" in names and "yes" not in names:  # the two exist together, also where there is nothing to ask yet
+        added.insert(0, inspect.Parameter("yes", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Yes))
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     keywords = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
 
@@ -171,6 +174,8 @@ def _command(function: Callable[..., Reply], name: str) -> Callable[..., None]:
     def command(**given: Any) -> None:
         before = given.pop("context").obj
         common = Common(*(given.pop(option) for option in COMMON)).joined(before or Common())
+        if "yes" not in names:
+            given.pop("yes", None)
         status = run_command(name, common, lambda face: function(face, **given))
         raise typer.Exit(status)
 
