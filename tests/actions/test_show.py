@@ -137,3 +137,17 @@ def test_both_hubs_down_is_a_network_error(world: World) -> None:
 
 def test_nothing_found_is_no_error(world: World) -> None:
     assert world.good("search", "zzzzqq").data == []
+
+
+def test_a_folder_is_no_catalogued_file_and_the_way_in_is_named(world: World, tmp_path: Path) -> None:
+    result = world.json("show", str(tmp_path))
+    assert result.status == 2
+    assert result.document["errors"][0]["next"] == f"`sdkeep add '{tmp_path}'` takes it in"
+
+
+def test_what_is_no_plain_file_is_said_to_be_none(world: World) -> None:
+    assert "neither a file nor a folder" in world.run("scan", "/dev/null").stderr
+
+
+def test_verify_counts_nothing_where_nothing_was_found(world: World) -> None:
+    assert "copies" not in world.run("verify", "nobody").stdout

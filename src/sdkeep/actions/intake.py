@@ -26,7 +26,7 @@ from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
 from sdkeep.ground.model import Release, RemoteFile
 from sdkeep.ground.record import Artifact
 from sdkeep.ground.text import plain, slug
-from sdkeep.ground.verdict import Outcome, Verdict
+from sdkeep.ground.verdict import Verdict
 from sdkeep.store.blobs import Store
 from sdkeep.store.names import split_name
 
@@ -233,8 +233,3 @@ def _kind(house: House, arrival: Arrival, identity: Identity, terms: Terms) -> K
             f"`{arrival.file_name}` is published as {claimed}; its structure says {identity.kind}, and that counts"
         )
     return identity.kind
-
-
-def is_bad(verdict: Verdict) -> bool:
-    """Whether a verdict is suspicious or worse."""
-    return verdict.outcome in (Outcome.SUSPICIOUS, Outcome.DANGEROUS)

@@ -28,6 +28,10 @@ def artifacts(house: House, text: str) -> tuple[Artifact, ...]:
 
 def missing(house: House, text: str) -> NotFoundHere:
     """The error for a name that the catalogue does not hold, with the nearest ones it does."""
+    ref = parse(text)
+    if isinstance(ref, PathRef):
+        why = "it lies here and was never added" if existing_path(ref) else "and nothing lies there"
+        return NotFoundHere(f"`{text}` is not in the catalogue", why, f"`sdkeep add '{ref.path}'` takes it in")
     near = house.book.nearest_names(text)
     why = "the nearest names are " + ", ".join(f"`{name}`" for name in near) if near else "no name comes near it"
     return NotFoundHere(f"`{text}` is not in the catalogue", why, f"`sdkeep get {text}` fetches, `sdkeep ls` lists")

@@ -26,6 +26,8 @@ def files_of(text: str) -> tuple[Path, ...] | None:
         return (path,)
     if isinstance(ref, WordRef):
         return None
+    if path.exists():
+        raise NotFoundHere(f"`{text}` is neither a file nor a folder", "only those can be read", "name a file")
     raise NotFoundHere(
         f"`{text}` is not there", "no file or folder has this path", "`sdkeep ls` lists catalogued files"
     )

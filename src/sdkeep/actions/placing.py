@@ -10,7 +10,7 @@ from sdkeep.actions.house import House
 from sdkeep.actions.intents import PLACE, intending
 from sdkeep.actions.stores import holder
 from sdkeep.ground.errors import NotFoundHere, NotPlaceable, UnknownUi, UnsafeFile, WouldOverwrite
-from sdkeep.ground.kinds import Family, Kind
+from sdkeep.ground.kinds import Kind
 from sdkeep.ground.model import Release
 from sdkeep.ground.record import Artifact, Location, Method, Ui
 from sdkeep.layouts.folders import Installed, installed
@@ -264,11 +264,6 @@ def paste_lines(house: House, artifact: Artifact) -> tuple[str, ...]:
 def words_of(artifact: Artifact) -> tuple[str, ...]:
     """The trigger words one by one."""
     return trigger_words(artifact.trigger_words)
-
-
-def sd_version(found: Installed, family: Family) -> str:
-    """What this WebUI calls the family in its sidecars; `Unknown` where it has no word."""
-    return found.layout.sd_versions.get(family, "Unknown")
 
 
 def still_ours(location: Location, blob: Path) -> bool:

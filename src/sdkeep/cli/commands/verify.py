@@ -39,7 +39,8 @@ def register(app: typer.Typer) -> None:
             if out.look.verbose:
                 for check in checks:
                     out.line(f"{check.condition}: {check.path}")
-            out.line(f"{len(checks) - len(bad)} of {len(checks)} copies are sound", "good" if not bad else "bad")
+            if checks or not batch.failed:
+                out.line(f"{len(checks) - len(bad)} of {len(checks)} copies are sound", "good" if not bad else "bad")
 
         reply = reply_to(batch, show, 1 if bad else 0)
         reply.data = checks
