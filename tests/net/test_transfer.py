@@ -34,6 +34,7 @@ from sdkeep.ground.events import Ended, Event, Moved, Started, Stop, Stopped
 from sdkeep.net.client import Answer, Web
 from sdkeep.net.journal import load
 from sdkeep.net.transfer import TransferOptions, Wanted, claim, forget, transfer
+from tests.makers.people import as_nobody, public_folder
 from tests.net.conftest import DATA, HASTE, QUICK, SHA256, SPLIT, Fetch
 
 EITHER = pytest.mark.parametrize("options", [QUICK, SPLIT], ids=["one-connection", "several"])
@@ -596,13 +597,19 @@ def test_a_key_is_a_plain_file_name(key: str) -> None:
         assert Wanted("https://x.test/").key.startswith("url-")
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the super-user may write everywhere")
-def test_a_folder_that_cannot_be_written_is_told(web: Web, tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(KeepError) as caught:
-        transfer(web, Wanted("http://127.0.0.1:1/x"), tmp_path / "staging")
-    assert caught.value.code == "not-writable"
-    tmp_path.chmod(0o700)
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+def test_a_folder_that_cannot_be_written_is_told(web: Web) -> None:
+    with public_folder() as folder:
+        folder.chmod(0o555)
+
+        def fetch() -> None:
+            with pytest.raises(KeepError) as caught:
+                transfer(web, Wanted("http://127.0.0.1:1/x"), folder / "staging")
+            assert caught.value.code == "not-writable"
+
+        as_nobody(fetch)
+        folder.chmod(0o755)
+        assert not list(folder.iterdir())
 
 
 def test_a_dead_server_is_told_after_retries(web: Web, staging: Path) -> None:
