@@ -7,6 +7,8 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 # The index of torch's CPU builds: on Linux the default index serves CUDA builds of several GB.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 WORKERS ?= 2
+# Reference implementations that tests compare with, without the training stacks they ask for.
+ORACLES := k-diffusion==0.1.1.post1 stable-diffusion-sdkit==2.1.5 clip-anytorch==2.6.0
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-slow lint types contracts docs docs-check wheel-check check format clean
@@ -20,6 +22,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install $(PIP_FLAGS) --retries 1 --extra-index-url $(TORCH_INDEX) -c constraints.txt torch
 	$(BIN)/pip install $(PIP_FLAGS) -c constraints.txt -e '.[engine,keyring,dev]'
+	$(BIN)/pip install $(PIP_FLAGS) --no-deps $(ORACLES)
 	touch $@
 
 $(DEMO_VENV)/.ready: pyproject.toml constraints.txt
