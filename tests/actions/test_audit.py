@@ -267,3 +267,20 @@ def test_the_policy_on_record_is_that_of_the_verdict(world: World) -> None:
     verdict = run(world).files[0].verdict
     assert isinstance(verdict, Verdict)
     assert verdict.policy == load_policy().version
+
+
+def test_a_configuration_beside_a_model_is_judged_for_it(world: World) -> None:
+    path = in_place(world, "model.safetensors", lora(1))
+    config = path.with_suffix(".yaml")
+    config.write_text("model:\n  target: os.system\n  params:\n    command: id\n")
+    found = run(world)
+    (beside,) = [file for file in found.files if file.judged == "beside"]
+    assert (beside.path, beside.outcome, beside.sha256) == (str(config), Outcome.SUSPICIOUS, "")
+    assert found.status == 1
+    assert "WebUIs read this configuration for model" in world.run("audit").stdout
+
+
+def test_an_ordinary_configuration_beside_a_model_is_no_matter(world: World) -> None:
+    path = in_place(world, "model.safetensors", lora(1))
+    path.with_suffix(".yaml").write_text("model:\n  target: ldm.models.diffusion.ddpm.LatentDiffusion\n")
+    assert run(world).status == 0

@@ -11,6 +11,7 @@ import pytest
 from sdkeep.actions.house import House
 from sdkeep.actions.kinship import Kinship, Presence
 from sdkeep.actions.lineage import Lineage, lineage
+from sdkeep.formats.ancestry import CARRIED
 from sdkeep.formats.known import by_name
 from sdkeep.ground.digest import Digest, DigestKind
 from sdkeep.ground.errors import Ambiguous, NotFoundHere
@@ -200,8 +201,18 @@ def test_a_broken_file_of_the_catalogue_costs_its_own_words_only(
 ) -> None:
     path = world.root / "work" / "mix.safetensors"
     path.write_bytes(b"\xff" * path.stat().st_size)
-    assert [edge.relation for edge in house.book.parents_of(sha256(family.mix))] == [Relation.MERGE_OF] * 2
+    recorded = house.book.parents_of(sha256(family.mix))
+    assert [edge.relation for edge in recorded if edge.source != CARRIED] == [Relation.MERGE_OF] * 2
     assert ("mix", "merge-of", "first") in titles(lineage(house, "mix"))
+
+
+def test_ancestors_that_a_merge_carries_are_recorded_and_stay_in_their_place(
+    family: families.Family, house: House, world: World
+) -> None:
+    before = titles(lineage(house, "mix"))
+    assert CARRIED in {edge.source for edge in house.book.parents_of(sha256(family.mix))}
+    (world.root / "work" / "mix.safetensors").unlink()
+    assert titles(lineage(house, "mix")) == before, "the tree needs the record, not the file"
 
 
 def test_every_answer_carries_the_advice_and_the_permissions(family: families.Family, house: House) -> None:

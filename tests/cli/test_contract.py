@@ -12,7 +12,7 @@ import pytest
 import typer.main
 from rich.cells import cell_len
 
-from sdkeep.cli.app import app
+from sdkeep.cli.app import application
 from sdkeep.cli.output import Look, Mode
 from sdkeep.ground.errors import KeepError, tree
 from sdkeep.ground.events import Stopped
@@ -28,7 +28,7 @@ def _verbs(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
             yield (*path, name), child.hidden
 
 
-ALL = list(_verbs(typer.main.get_command(app)))
+ALL = list(_verbs(typer.main.get_command(application())))
 VERBS = [path for path, hidden in ALL if not hidden]
 ALIASES = [path for path, hidden in ALL if hidden]
 COMMON = ["--json", "-q", "--quiet", "-v", "--verbose", "--debug", "--json-events"]

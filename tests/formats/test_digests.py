@@ -15,6 +15,7 @@ from safetensors.torch import save
 from sdkeep.formats.digests import ALL, Hasher, digest_file
 from sdkeep.formats.source import BytesSource
 from sdkeep.ground.digest import DigestKind
+from sdkeep.ground.errors import StoreError
 from sdkeep.ground.events import Event, Moved, Stop, Stopped
 
 K = DigestKind
@@ -36,10 +37,11 @@ def test_all_digests_of_a_model_in_one_pass() -> None:
         K.AUTOV1: hashlib.sha256(MODEL[0x100000:0x110000]).hexdigest()[:8],
         K.AUTOV2: hashlib.sha256(MODEL).hexdigest()[:10],
         K.AUTOV3: hashlib.sha256(PAYLOAD).hexdigest()[:12],
+        K.SSHS: hashlib.sha256(PAYLOAD).hexdigest(),
     }
 
 
-@pytest.mark.parametrize("kind", list(DigestKind))
+@pytest.mark.parametrize("kind", sorted(ALL))
 def test_a_digest_alone_is_that_among_all(kind: DigestKind) -> None:
     assert digests(MODEL, frozenset({kind})) == {kind: digests(MODEL)[kind]}
 
@@ -120,3 +122,33 @@ def test_the_published_vectors_hold(corpus: Path) -> None:
         assert found[K.BLAKE3] == row["BLAKE3"].lower()
         assert found.get(K.AUTOV1, "e3b0c442") == row["AutoV1"].lower()
         assert found.get(K.AUTOV3) == row.get("AutoV3_12", "").lower() or "AutoV3_12" not in row
+
+
+def test_a_large_file_hashed_by_several_threads_has_the_same_digests(tmp_path: Path) -> None:
+    data = MODEL[: 8 + int.from_bytes(MODEL[:8], "little")] + bytes(range(251)) * 140_000
+    path = tmp_path / "large.safetensors"
+    path.write_bytes(data)
+    found = {digest.kind: digest.value for digest in digest_file(path)}
+    hasher = Hasher(ALL, len(data))
+    hasher.update(data)
+    assert found == {digest.kind: digest.value for digest in hasher.finish()}
+
+
+@pytest.mark.parametrize("change", ["written to", "replaced", "removed"])
+def test_a_file_that_changes_while_it_is_read_has_no_digest(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "growing.safetensors"
+    path.write_bytes(MODEL)
+
+    def meddle(event: Event) -> None:
+        if not isinstance(event, Moved):
+            return
+        if change == "written to":
+            path.write_bytes(MODEL + b"more")
+        elif change == "replaced":
+            (tmp_path / "other").write_bytes(MODEL)
+            (tmp_path / "other").replace(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    with pytest.raises(StoreError, match="changed while it was read"):
+        digest_file(path, report=meddle)

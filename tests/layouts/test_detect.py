@@ -35,10 +35,19 @@ def test_a_folder_of_pictures_is_no_webui(tmp_path: Path) -> None:
     assert detect(tmp_path / "none") is None
 
 
-@pytest.mark.parametrize("other", ["ldm_patched", "modules_forge/packages"])
-def test_a_relative_of_forge_is_not_taken_for_forge(tmp_path: Path, other: str) -> None:
+@pytest.mark.parametrize(
+    "other, id",
+    [
+        ("ldm_patched", "reforge"),
+        ("modules_forge/packages", "forge-neo"),
+        ("modules_forge/uv_hook.py", "forge-classic"),
+    ],
+)
+def test_a_relative_of_forge_is_not_taken_for_forge(tmp_path: Path, other: str, id: str) -> None:
     (make_webui(tmp_path, "forge") / other).mkdir()
-    assert detect(tmp_path) is None
+    found = detect(tmp_path)
+    assert found is not None
+    assert found.layout.id == id
 
 
 def test_a_folder_that_went_is_a_problem(tmp_path: Path) -> None:

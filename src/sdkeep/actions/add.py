@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sdkeep.actions.batch import Failure
 from sdkeep.actions.examine import Examined, examine_fully
 from sdkeep.actions.house import House
-from sdkeep.actions.intake import Arrival, Terms, describe, refusal, take_in
-from sdkeep.actions.paths import files_of
+from sdkeep.actions.intake import Arrival, Terms, take_in
+from sdkeep.actions.paths import files_of, place_of
 from sdkeep.actions.placing import Placed, Placing, place_everywhere
 from sdkeep.actions.stores import store_near
-from sdkeep.formats.metadata import edges
-from sdkeep.ground.errors import HubError, KeepError, NotFoundHere, NotPlaceable
+from sdkeep.ground.errors import HubError, KeepError, NotFoundHere, NotPlaceable, StoreError
 from sdkeep.ground.kinds import Family, Kind
 from sdkeep.ground.model import Release, RemoteFile
-from sdkeep.ground.record import Location, Method
+from sdkeep.ground.record import Location
 from sdkeep.store.copying import copy_new
 from sdkeep.store.platform import private_name
 
 
 @dataclass(frozen=True, slots=True)
 class AddRequest:
-    """How to take files in. `uis` as in `get`; `look_up` asks Civitai what the file is, by its hash."""
+    """How to take files in. `uis` as in `get`; `look_up` asks the hubs what the files are, by their hashes.
+
+    Without `hash` files in place are listed at once and hashed by a later run.
+    """
 
     in_place: bool = False
     terms: Terms = field(default_factory=Terms)
     uis: tuple[str, ...] | None = ()
     look_up: bool = False
     dry_run: bool = False
+    hash: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """One file taken in. `already` says that the catalogue knew these bytes."""
+    """One file taken in. `already` says that the catalogue knew these bytes; no `sha256` means not hashed yet."""
 
     path: str
     name: str
@@ -58,37 +62,58 @@ def paths_of(text: str) -> tuple[Path, ...]:
 
 
 def add(house: House, path: Path, request: AddRequest) -> Added:
-    """Take in one file; raises `UnsafeFile` for a bad one that would have to be copied into the store."""
+    """Copy one file into the store; raises `UnsafeFile` for a bad one."""
     if request.dry_run:
         seen = examine_fully(path, house.report, house.stop, house.allowed)
         return _added(path, seen, "", request, already=house.book.artifact(seen.sha256) is not None)
-    return _catalogue_there(house, path, request) if request.in_place else _copy_in(house, path, request)
+    return _copy_in(house, path, request)
 
 
-def _catalogue_there(house: House, path: Path, request: AddRequest) -> Added:
-    seen = examine_fully(path, house.report, house.stop, house.allowed)
-    release, file = _origin(house, seen, request)
-    before = house.book.artifact(seen.sha256)
-    arrival = Arrival(path, path.name, "" if release else f"path:{path}", release, file)
-    facts = describe(house, arrival, seen, request.terms)
-    info = path.stat()
-    location = Location(
-        str(path.absolute()), seen.sha256, Method.IN_PLACE, False, "", info.st_ino, info.st_mtime_ns, info.st_size
-    )
-    with house.book.transaction():
-        kept = house.book.put_artifact(facts)
-        house.book.put_verdict(seen.sha256, seen.verdict)
-        house.book.put_location(location)
-        if release is not None:
-            house.book.put_release(release)
-            house.book.link_file(seen.sha256, release.hub, release.id, file.id if file else "")
-        house.book.put_edges(
-            seen.sha256, (*edges(seen.contents.metadata, seen.contents.extras), *(release.parents if release else ()))
+def add_in_place(house: House, texts: Sequence[str], request: AddRequest) -> tuple[list[Added], list[Failure]]:
+    """Catalogue files and folders where they lie, untouched: what was taken in, and what was not."""
+    from sdkeep.actions.adopt import AdoptRequest, adopt
+
+    paths: list[Path] = []
+    failed: list[Failure] = []
+    for text in texts:
+        try:
+            paths.append(place_of(text))
+        except KeepError as error:
+            failed.append(Failure(text, error))
+    wanted = AdoptRequest(request.hash, request.look_up, request.terms.kind, request.dry_run)
+    adopted = adopt(house, paths, wanted)
+    failed += [Failure(path, error) for path, error in adopted.failed]
+    failed += [Failure(path, StoreError(f"`{path}` was not hashed", why)) for path, why in adopted.hashes.failed]
+    settled = {one.path: one for one in adopted.hashes.settled}
+    added = []
+    for glance in adopted.glances.values():
+        one = settled.get(glance.path)
+        name, sha256 = (one.name, one.sha256) if one else (glance.name, "")
+        known = one is not None and one.known
+        added.append(
+            Added(
+                glance.path, name, glance.kind, glance.family, glance.size, sha256, glance.verdict, True, already=known
+            )
         )
-    if not seen.verdict.outcome.placeable:
-        error = refusal(arrival, seen.verdict)
-        house.warn(f"{error.what}: {error.why}; it is catalogued and stays where it is")
-    return _added(path, seen, kept.name, request, already=before is not None)
+    return [*added, *(_standing(house, location) for location in adopted.standing.values())], failed
+
+
+def _standing(house: House, location: Location) -> Added:
+    """The answer for a path that is on record as it is."""
+    found = house.book.artifact(location.sha256) if location.sha256 else house.book.by_name(location.name)
+    verdict = house.book.verdict_of(location.sha256)
+    kind, family = (found.kind, found.family) if found else (Kind.UNKNOWN, Family.UNKNOWN)
+    return Added(
+        location.path,
+        found.name if found else location.name,
+        kind,
+        family,
+        location.size,
+        location.sha256,
+        str(verdict.outcome) if verdict else "",
+        True,
+        already=True,
+    )
 
 
 def _copy_in(house: House, path: Path, request: AddRequest) -> Added:

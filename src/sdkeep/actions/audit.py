@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sdkeep.actions.audit_cases import Case, audited, case_of, roots_seen
+from sdkeep.actions.audit_cases import Case, audited, case_of, configurations, roots_seen
 from sdkeep.actions.house import House
 from sdkeep.actions.local import artifacts, missing
 from sdkeep.actions.scan import scan_file
@@ -115,7 +115,11 @@ def _cases(house: House, request: AuditRequest, chosen: tuple[Artifact, ...] | N
     for page in _pages(house, request, chosen):
         records = house.book.dossiers([one.sha256 or "" for one in page])
         for one in page:
-            yield from case_of(one, records[one.sha256 or ""], roots, rescan=request.rescan)
+            record = records[one.sha256 or ""]
+            yield from case_of(one, record, roots, rescan=request.rescan)
+            for beside in configurations(one, record):
+                if house.book.location_at(beside.shown) is None:  # a catalogued one is a case of its own
+                    yield beside
 
 
 def _judged(house: House, cases: Iterator[Case]) -> Iterator[tuple[Case, Answer]]:

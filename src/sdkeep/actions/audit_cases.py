@@ -14,6 +14,7 @@ from sdkeep.audit.policy import NOBODY, Allowed, allowed_for, load_policy, polic
 from sdkeep.audit.reports.values import Audited, Judged
 from sdkeep.catalogue.dossiers import Dossier
 from sdkeep.ground.errors import KeepError
+from sdkeep.ground.kinds import Family, Kind
 from sdkeep.ground.lineage import Relation
 from sdkeep.ground.record import Artifact
 from sdkeep.ground.verdict import Finding, Severity, Verdict
@@ -71,6 +72,15 @@ def case_of(artifact: Artifact, record: Dossier, roots: Roots, *, rescan: bool) 
         yield Case(artifact, record, Judged.CHANGED, str(path), path, size=size)
 
 
+def configurations(artifact: Artifact, record: Dossier) -> Iterator[Case]:
+    """The YAML files that WebUIs would read for a model where it lies: they instantiate what those name."""
+    for location in record.locations:
+        model = Path(location.path)
+        config = model.with_suffix(".yaml")
+        if config != model and config.is_file() and model.is_file():
+            yield Case(artifact, record, Judged.BESIDE, str(config), config, size=config.stat().st_size)
+
+
 def audited(case: Case, verdict: Verdict | None) -> Audited:
     """The answer about a case. What is on record of the file says nothing of a copy that changed."""
     artifact, record = case.artifact, case.record
@@ -85,6 +95,8 @@ def audited(case: Case, verdict: Verdict | None) -> Audited:
     )
     if case.judged is Judged.CHANGED:
         return replace(file, size=case.size, notes=(_CHANGED,))
+    if case.judged is Judged.BESIDE:
+        return replace(file, file_name=Path(case.shown).name, kind=Kind.CONFIG, family=Family.UNKNOWN, size=case.size)
     return replace(
         file,
         sha256=artifact.sha256 or "",

@@ -36,10 +36,9 @@ def upgrade(house: House) -> Upgraded:
 
 def backup(house: House, to: Path | None) -> BackedUp:
     """Copy the catalogue while it may be in use; never over an existing file."""
-    stamp = house.now().replace(":", "").replace("-", "")
-    target = to or house.settings.home / "backups" / f"registry-{stamp}.db"
-    if target.is_dir():
-        target = target / f"registry-{stamp}.db"
+    target = to or house.settings.home / "backups"
+    if to is None or target.is_dir():
+        target = target / f"registry-{house.moment():%Y%m%dT%H%M%S.%fZ}.db"  # two in one second are two
     if target.exists():
         raise WouldOverwrite(f"`{target}` exists already", "nothing is overwritten", "`sdkeep db backup OTHER`")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,9 @@ from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 
+from sdkeep.actions.busy import busy
 from sdkeep.actions.house import House
-from sdkeep.actions.intents import settle
+from sdkeep.actions.intents import DEDUPE, EJECT, settle
 from sdkeep.actions.placing import here
 from sdkeep.actions.stores import stores
 from sdkeep.ground.errors import KeepError
@@ -134,7 +135,11 @@ def _catalogue(house: House) -> Iterator[Check]:
 
 
 def _intents(house: House) -> Iterator[Check]:
+    under_way = busy(house)
     for intent in house.book.open_intents():
+        if under_way and intent.action in (DEDUPE, EJECT):
+            yield Check("unfinished", "ok", f"another sdkeep is at work on `{intent.detail.get('path', '')}`")
+            continue
         sentence = settle(house, intent)
         yield Check("unfinished", "note", f"an interrupted `{intent.action}` of {intent.begun} was settled: {sentence}")
 

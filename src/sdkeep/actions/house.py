@@ -17,6 +17,7 @@ from sdkeep.ground.events import Report, Said, Stop
 from sdkeep.ground.hub import Hub
 
 if TYPE_CHECKING:
+    from sdkeep.actions.running import Desk
     from sdkeep.audit.policy import Allowed
     from sdkeep.catalogue.book import Book
     from sdkeep.hubs.civitai.client import Civitai
@@ -155,6 +156,18 @@ class House:
 
         folder = self.settings.layouts_dir
         return layouts(folder if folder.is_dir() else None)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """The way to running WebUIs."""
+        from sdkeep.actions.running import Desk
+
+        return Desk(self)
+
+    def closing(self, web: Web) -> Web:
+        """`web`, closed with the house."""
+        self._open.append(web)
+        return web
 
     def close(self) -> None:
         """Close what was opened, last first."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from sdkeep.actions.examine import Examined, examine, examine_fully
 from sdkeep.actions.house import House
 from sdkeep.actions.intents import STORE, intending
+from sdkeep.actions.labels import label
 from sdkeep.actions.stores import trash_of
 from sdkeep.audit.report import summary
 from sdkeep.formats.convert import ConvertOptions, plan, write_safetensors
@@ -22,6 +23,7 @@ from sdkeep.ground.digest import Digest
 from sdkeep.ground.errors import CannotConvert, UnsafeFile
 from sdkeep.ground.identity import Confidence, Identity
 from sdkeep.ground.kinds import Family, Format, Kind, NsfwLevel, Precision
+from sdkeep.ground.licence import Licence
 from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
 from sdkeep.ground.model import Release, RemoteFile
 from sdkeep.ground.record import Artifact
@@ -83,7 +85,7 @@ def take_in(house: House, store: Store, arrival: Arrival, terms: Terms) -> Taken
             house.warn(f"`{arrival.file_name}` stays a pickle: {error.what} ({error.why})" if error.why else error.what)
     if not outcome.placeable and not terms.allow_unsafe:
         raise refusal(arrival, seen.verdict)
-    kept = _keep(house, store, seen, describe(house, arrival, seen, terms), arrival)
+    kept = keep(house, store, seen, describe(house, arrival, seen, terms), arrival)
     return Taken(kept, seen.verdict, seen.identity, tensors=len(seen.contents.tensors), notes=seen.contents.notes)
 
 
@@ -127,25 +129,27 @@ def _converted(house: House, store: Store, arrival: Arrival, seen: Examined, ter
     keep_pickle = terms.keep_original and seen.verdict.outcome.placeable
     original_facts = replace(source_facts, name=f"{source_facts.name}-original")
     if keep_pickle:
-        original = _keep(house, store, seen, original_facts, arrival)
+        original = keep(house, store, seen, original_facts, arrival)
     else:
         original = _write_rows(house, seen, original_facts, arrival, ())
     edge = Edge(Parent(Trust.SHA256, seen.sha256), Relation.CONVERTED_FROM, "sdkeep", seen.verdict.outcome.value)
-    kept = _keep(house, store, made, facts, arrival, (edge,))
+    kept = keep(house, store, made, facts, arrival, (edge,))
     if not keep_pickle:  # its row, digests, version id and published hash stay for ever
         why = f"converted to safetensors ({seen.verdict.outcome})"
         trash_of(house, store).throw(arrival.path, why, seen.sha256)
     return Taken(kept, seen.verdict, seen.identity, original, len(made.contents.tensors), seen.contents.notes)
 
 
-def _keep(
+def keep(
     house: House, store: Store, seen: Examined, facts: Artifact, arrival: Arrival, more: tuple[Edge, ...] = ()
 ) -> Artifact:
+    """Commit a staged file to the store and record it with its verdict, its release and its parents."""
     with intending(house, STORE, sha256=seen.sha256, root=str(store.root)):
         store.commit(seen.path, seen.sha256, seen.size)
         with house.book.transaction():
             kept = _write_rows(house, seen, facts, arrival, more)
             house.book.put_blob(seen.sha256, str(store.root), seen.size)
+    label(house, store, seen.sha256)
     return replace(kept, stored=True)
 
 
@@ -154,7 +158,8 @@ def _write_rows(house: House, seen: Examined, facts: Artifact, arrival: Arrival,
     with book.transaction():
         kept = book.put_artifact(facts)
         book.put_verdict(seen.sha256, seen.verdict, house.now())
-        found = (*more, *edges(seen.contents.metadata, seen.contents.extras))
+        found = (*more, *_claimed(seen, more))
+        record_licence(house, seen)
         release = arrival.release
         if release is not None and release.hub != "web":
             book.put_release(release)
@@ -167,13 +172,28 @@ def _write_rows(house: House, seen: Examined, facts: Artifact, arrival: Arrival,
     return kept
 
 
+def _claimed(seen: Examined, proved: tuple[Edge, ...]) -> list[Edge]:
+    """The parents that the file itself names, but for those that we know of better."""
+    stands = {(edge.parent, edge.relation) for edge in proved}
+    claims = edges(seen.contents.metadata, seen.contents.extras)
+    return [edge for edge in claims if (edge.parent, edge.relation) not in stands]
+
+
+def record_licence(house: House, seen: Examined) -> None:
+    """Record the licence that a file's own metadata claims, beside whatever its hub says."""
+    stated = seen.identity.claims.licence
+    if stated:
+        claim = Licence(stated.lower(), stated, source="metadata:modelspec.license", seen=house.now(), verbatim=stated)
+        house.book.put_licence(seen.sha256, claim)
+
+
 def describe(house: House, arrival: Arrival, seen: Examined, terms: Terms) -> Artifact:
     """The artifact's facts: structure first, then what the hub says, then what the person said over all."""
     identity, release = seen.identity, arrival.release
     stem = split_name(arrival.file_name)[0]
     return Artifact(
-        sha256=seen.sha256,
-        name=_named(stem) or _named(release.model_name if release else "") or f"file-{seen.sha256[:8]}",
+        sha256=seen.sha256 if seen.digests else None,
+        name=_named(stem) or _named(release.model_name if release else "") or _numbered(seen),
         file_name=arrival.file_name,
         size=seen.size,
         kind=_kind(house, arrival, identity, terms),
@@ -193,6 +213,11 @@ def describe(house: House, arrival: Arrival, seen: Examined, terms: Terms) -> Ar
         level=release.level if release else NsfwLevel.PG,
         description=plain(release.description)[:20000] if release else "",
     )
+
+
+def _numbered(seen: Examined) -> str:
+    """A name for what has none: the beginning of its sha256, where that is known."""
+    return f"file-{seen.sha256[:8]}" if seen.digests else "file"
 
 
 def _named(text: str) -> str:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from sdkeep.actions.house import House
-from sdkeep.ground.record import Intent, IntentState
+from sdkeep.ground.record import Intent, IntentState, Location, Method
 from sdkeep.store.blobs import Store
-from sdkeep.store.links import locate, points_at
+from sdkeep.store.copying import sha256_of
+from sdkeep.store.links import leftovers, locate, points_at
+from sdkeep.store.swap import tidy
 
 STORE = "store"
 PLACE = "place"
 UNPLACE = "unplace"
 DISCARD = "discard"
+DEDUPE = "dedupe"
+EJECT = "eject"
 
 
 @contextmanager
@@ -80,8 +85,57 @@ def _settle_discard(house: House, detail: dict[str, str]) -> tuple[bool, str]:
     return True, f"{sha256[:12]} left the store"
 
 
+def _settle_dedupe(house: House, detail: dict[str, str]) -> tuple[bool, str]:
+    path, blob, sha256 = _linked(detail)
+    method = points_at(path, blob)
+    if method and house.book.artifact(sha256):
+        known = house.book.location_at(str(path))
+        ours = known is not None and known.ours and known.sha256 == sha256
+        made = replace(locate(path, sha256, method, detail.get("ui", "")), ours=ours, blob_root=detail["root"])
+        house.book.put_location(made)
+    draft = detail.get("draft", "")
+    if draft and not tidy(Path(draft), path, blob):
+        return bool(method), f"`{draft}` holds what lay at `{path}`; look at both"
+    return bool(method), f"`{path}` is linked" if method else f"`{path}` stays a file of its own"
+
+
+def _settle_eject(house: House, detail: dict[str, str]) -> tuple[bool, str]:
+    path, blob, sha256 = _linked(detail)
+    for draft in leftovers(path.parent, house.moment()):
+        if points_at(draft, blob):
+            tidy(draft, path, blob)
+    known = house.book.location_at(str(path))
+    if points_at(path, blob) or known is None or not path.is_file() or path.is_symlink():
+        return False, f"`{path}` stays as it was"
+    if path.stat().st_size != known.size or sha256_of(path) != sha256:
+        return False, f"another file lies at `{path}` now"
+    house.book.put_location(plain_location(known))
+    return True, f"`{path}` is a file of its own"
+
+
+def plain_location(known: Location) -> Location:
+    """The record of a placement that has become a file of its own: a copy of ours, or the person's file again."""
+    info = Path(known.path).lstat()
+    method = Method.COPY if known.ours else Method.IN_PLACE
+    return replace(known, method=method, inode=info.st_ino, mtime_ns=info.st_mtime_ns, size=info.st_size)
+
+
+def _linked(detail: dict[str, str]) -> tuple[Path, Path, str]:
+    root = Path(detail["root"])
+    if not root.is_dir():
+        raise KeyError("root")
+    return Path(detail["path"]), Store(root).path_of(detail["sha256"]), detail["sha256"]
+
+
 def _unknown(_house: House, _detail: dict[str, str]) -> tuple[bool, str]:
     return False, "an intent of another version of sdkeep was closed untouched"
 
 
-_SETTLERS = {STORE: _settle_store, PLACE: _settle_place, UNPLACE: _settle_unplace, DISCARD: _settle_discard}
+_SETTLERS = {
+    STORE: _settle_store,
+    PLACE: _settle_place,
+    UNPLACE: _settle_unplace,
+    DISCARD: _settle_discard,
+    DEDUPE: _settle_dedupe,
+    EJECT: _settle_eject,
+}

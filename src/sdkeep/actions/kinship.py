@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from sdkeep.actions.records import Asked, Records
 from sdkeep.actions.walk import Link
 from sdkeep.formats import bases, known
+from sdkeep.formats.ancestry import carried
 from sdkeep.formats.bases import Base
 from sdkeep.formats.known import KnownModel
 from sdkeep.formats.metadata import ancestor_names, ancestors
@@ -25,7 +27,7 @@ from sdkeep.ground.licence import Licence
 from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
 from sdkeep.ground.record import Artifact
 from sdkeep.ground.ref import CivitaiRef, HfRef, HubRef, parse
-from sdkeep.ground.text import one_line, slug
+from sdkeep.ground.text import one_line
 
 if TYPE_CHECKING:
     from sdkeep.catalogue.book import Book
@@ -97,17 +99,24 @@ class Entry:
 class Kinship:
     """Answers about relatives, remembered for as long as one question takes.
 
-    Without a `book` only known models are found. `header` gives the metadata of an artifact whose bytes are here.
+    `records` answer about catalogued files, the `book` itself unless others are given; without either only known models
+    are found, and without the book no children. `header` gives the metadata of an artifact whose bytes are here.
     """
 
     book: Book | None = None
     header: Callable[[Artifact], Mapping[str, str]] | None = None
+    records: Records | None = None
     entries: dict[str, Entry] = field(default_factory=dict)
     _carried: dict[str, list[Edge]] = field(default_factory=dict)
     _called: dict[str, str] = field(default_factory=dict)
     _parents: dict[str, tuple[Link, ...]] = field(default_factory=dict)
     _licences: dict[str, tuple[Licence, ...]] = field(default_factory=dict)
     _merged: dict[str, bool] = field(default_factory=dict)
+    _resolved: dict[Parent, tuple[Entry, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.records is None and self.book is not None:
+            self.records = Asked(self.book)
 
     def of_artifact(self, artifact: Artifact) -> Entry:
         """The node of a catalogued file."""
@@ -119,7 +128,7 @@ class Kinship:
 
     def of_known(self, model: KnownModel) -> Entry:
         """The node of a known model: the catalogued file with its confirmed hash, if there is one."""
-        held = self.book.artifact(model.sha256) if self.book and model.confirmed and model.sha256 else None
+        held = self.records.artifact(model.sha256) if self.records and model.confirmed and model.sha256 else None
         if held:
             return self.of_artifact(held)
         entry = self._entry(model.sha256 if model.confirmed and model.sha256 else f"known:{model.id}", model.title)
@@ -137,7 +146,7 @@ class Kinship:
         """The node of these bytes, catalogued, known or neither."""
         if (met := self.entries.get(sha256)) and (met.artifact or met.known):
             return met
-        held = self.book.artifact(sha256) if self.book else None
+        held = self.records.artifact(sha256) if self.records else None
         if held:
             return self.of_artifact(held)
         model = known.by_sha256(sha256)
@@ -182,6 +191,11 @@ class Kinship:
 
     def resolve(self, parent: Parent) -> tuple[Entry, ...]:
         """The nodes that a label can mean: one, or several that it fits equally well. Never none."""
+        if parent not in self._resolved:
+            self._resolved[parent] = self._find(parent)
+        return self._resolved[parent]
+
+    def _find(self, parent: Parent) -> tuple[Entry, ...]:
         found: tuple[Entry, ...] = ()
         match parent.trust:
             case Trust.SHA256:
@@ -205,14 +219,14 @@ class Kinship:
         """Whether a hub publishes these bytes as a merge."""
         entry = self.entries[id_]
         if id_ not in self._merged:
-            release = self.book.release_of(entry.sha256) if self.book and entry.artifact and entry.sha256 else None
-            self._merged[id_] = bool(release and release.merged)
+            catalogued = self.records if entry.artifact and entry.sha256 else None
+            self._merged[id_] = catalogued is not None and catalogued.is_merge(entry.sha256)
         return self._merged[id_]
 
     def _find_licences(self, entry: Entry) -> tuple[Licence, ...]:
-        recorded = self.book.licence_of(entry.sha256) if self.book and entry.artifact and entry.sha256 else None
+        recorded = self.records.licences_of(entry.sha256) if self.records and entry.artifact and entry.sha256 else ()
         published = entry.known.licence if entry.known else entry.base.licence if entry.base else None
-        told = [one for one in (recorded, entry.stated, published) if one and (one.id or one.name or one.allows)]
+        told = [one for one in (*recorded, entry.stated, published) if one and (one.id or one.name or one.allows)]
         return tuple({(one.id, one.name, str(one.allows)): one for one in told}.values())
 
     def relative(self, id_: str) -> Relative:
@@ -235,7 +249,7 @@ class Kinship:
 
     def _presence(self, entry: Entry) -> Presence:
         if entry.artifact:
-            here = entry.artifact.stored or (self.book is not None and bool(self.book.locations_of(entry.sha256)))
+            here = entry.artifact.stored or (self.records is not None and self.records.is_placed(entry.sha256))
             return Presence.HERE if here else Presence.RECORDED
         return Presence.KNOWN if entry.root and entry.presence is Presence.NAMED else entry.presence
 
@@ -243,7 +257,8 @@ class Kinship:
         return self.entries.setdefault(id_, Entry(id_, title))
 
     def _find_parents(self, entry: Entry) -> Iterable[Link]:
-        claimed = dict.fromkeys((*self._recorded(entry), *entry.edges, *self._carried.get(entry.id, ())))
+        said = self._taken_apart((*self._recorded(entry), *entry.edges))
+        claimed = dict.fromkeys((*said, *self._carried.get(entry.id, ())))
         links = []
         for edge in claimed:
             fits = [one for one in self.resolve(edge.parent) if one.id != entry.id]
@@ -258,13 +273,24 @@ class Kinship:
             links += self._claimed_base(entry)
         return dict.fromkeys(links)
 
+    def _taken_apart(self, edges: Iterable[Edge]) -> list[Edge]:
+        """The claims about the node itself; those it carries about its ancestors are remembered for when they come."""
+        own = []
+        for edge in edges:
+            pair = carried(edge)
+            if pair is None:
+                own.append(edge)
+            elif pair[1] not in self._carried.setdefault(pair[0], []):
+                self._carried[pair[0]].append(pair[1])
+        return own
+
     def _recorded(self, entry: Entry) -> tuple[Edge, ...]:
-        if not (self.book and entry.artifact and entry.sha256):
+        if not (self.records and entry.artifact and entry.sha256):
             return ()
         if self.header and not entry.read:
             entry.read = True
             self.absorb(self.header(entry.artifact))
-        return self.book.parents_of(entry.sha256)
+        return self.records.parents_of(entry.sha256)
 
     def _claimed_base(self, entry: Entry) -> list[Link]:
         """The base model that a catalogued file says it belongs to, where no claim about a parent leads anywhere."""
@@ -280,7 +306,7 @@ class Kinship:
         digest = Digest.of(kind, text)
         if digest is None:
             return ()
-        held = [self.of_artifact(one) for one in self.book.by_digest(digest)] if self.book else []
+        held = [self.of_artifact(one) for one in self.records.by_digest(digest)] if self.records else []
         found = [*held, *(self.of_known(model) for model in known.by_short(digest))]
         return tuple({entry.id: entry for entry in found}.values())
 
@@ -295,14 +321,14 @@ class Kinship:
 
     def _released(self, ref: HubRef) -> tuple[Entry, ...]:
         """The catalogued files of a release, the whole models among them if there are any, kept ones first."""
-        if self.book is None:
+        if self.records is None:
             return ()
         if isinstance(ref, HfRef):
             model, release = ref.repo, ref.revision or ""
         else:
             model, release = str(ref.model or ""), str(ref.version or "")
-        ids = [release] if release else [one.id for one in self.book.releases_for_model(ref.hub, model)]
-        found = {one.name: one for id_ in ids for one in self.book.by_origin(ref.hub, id_)}
+        ids = [release] if release else self.records.release_ids(ref.hub, model)
+        found = {one.name: one for id_ in ids for one in self.records.by_origin(ref.hub, id_)}
         if isinstance(ref, HfRef):
             found = {name: one for name, one in found.items() if one.origin.startswith(f"hf:{ref.repo}")}
         whole = [one for one in found.values() if one.kind in _WHOLE] or list(found.values())
@@ -335,19 +361,10 @@ class Kinship:
         found += [self.of_artifact(one) for one in self._called_so(value)]
         return tuple({entry.id: entry for entry in found}.values())
 
-    def _called_so(self, value: str) -> list[Artifact]:
+    def _called_so(self, value: str) -> tuple[Artifact, ...]:
         """Catalogued files whose catalogue name, file name or title is exactly this."""
-        if self.book is None:
-            return []
         stem = value.rpartition(".")[0] if value.lower().endswith(known.WEIGHTS) else value
-        wanted = stem.casefold()
-        named = self.book.by_name(slug(stem)) if slug(stem) else None
-        likely = [*([named] if named else []), *self.book.search(stem[:100], limit=10)]
-        return [
-            one
-            for one in {one.name: one for one in likely}.values()
-            if wanted in (one.name, one.title.casefold(), one.file_name.rpartition(".")[0].casefold())
-        ]
+        return self.records.called(stem) if self.records else ()
 
     def _only_named(self, parent: Parent) -> Entry:
         label = parent.value if ":" in parent.value and parent.trust is not Trust.NAME else f"name:{parent.value}"

@@ -102,7 +102,7 @@ def lineage(house: House, text: str, depth: int = SHOWN_DEPTH) -> Lineage:
     above = walk(focus.id, kin.parents, up=True, depth=DEPTH)
     below = walk(focus.id, kin.children, up=False, depth=depth)
     shown = within(above, depth, up=True)
-    allowed = permissions(kin, focus.id, above)
+    allowed = permissions(kin, focus.id)
     ids = dict.fromkeys((*shown.distance, *below.distance))
     nodes = {id_: kin.relative(id_) for id_ in ids}
     named = [nodes[id_] for id_ in shown.distance if nodes[id_].presence is Presence.NAMED]
@@ -124,7 +124,7 @@ def base_model(house: House, artifact: Artifact) -> tuple[str, tuple[Permission,
     kin = Kinship(house.book)
     focus = kin.of_artifact(artifact)
     above = walk(focus.id, kin.parents, up=True, depth=DEPTH)
-    return in_short(kin, base_of(kin, focus.id, above)), permissions(kin, focus.id, above)
+    return in_short(kin, base_of(kin, focus.id, above)), permissions(kin, focus.id)
 
 
 def base_by_metadata(title: str, metadata: Mapping[str, str], extras: Mapping[str, Scalar]) -> str:

@@ -59,6 +59,7 @@ def ls(house: House, request: ListRequest) -> Listing:
         ui=request.ui,
         text=request.words,
         present=not request.everything,
+        unhashed=True,
     )
     page = house.book.list(wanted, cursor=request.cursor, limit=request.limit)
     return Listing(tuple(map(_row, page.items)), page.next_cursor)

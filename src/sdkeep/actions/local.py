@@ -83,7 +83,9 @@ def _by_digests(house: House, digests: tuple[Digest, ...]) -> tuple[Artifact, ..
 
 def _at_path(house: House, path: Path) -> tuple[Artifact, ...]:
     location = house.book.location_at(str(path.absolute()))
-    found = house.book.artifact(location.sha256) if location else None
+    if location is None:
+        return ()
+    found = house.book.artifact(location.sha256) if location.sha256 else house.book.by_name(location.name)
     return (found,) if found else ()
 
 

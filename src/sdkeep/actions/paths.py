@@ -14,12 +14,29 @@ WEIGHT_FILES = frozenset({
 })  # fmt: skip
 
 
-def files_of(text: str) -> tuple[Path, ...] | None:
-    """The files that a path means: itself, or every likely model below a folder; None when it is no path here."""
+def place_of(text: str) -> Path:
+    """The file or folder here that `text` means; raises `NotFoundHere` where there is none."""
+    path = _path_in(text)
+    if path is None or not (path.is_dir() or path.is_file()):
+        raise NotFoundHere(
+            f"`{text}` is no file or folder here", "paths are needed here", f"`sdkeep get {text}` fetches"
+        )
+    return path
+
+
+def _path_in(text: str) -> Path | None:
+    """The path that an argument spells; None for a reference to something else."""
     ref = parse(text)
     if isinstance(ref, NameRef | DigestRef | CivitaiRef | HfRef | UrlRef):
         return None
-    path = Path(getattr(ref, "path", getattr(ref, "word", text))).expanduser()
+    return Path(getattr(ref, "path", getattr(ref, "word", text))).expanduser()
+
+
+def files_of(text: str) -> tuple[Path, ...] | None:
+    """The files that a path means: itself, or every likely model below a folder; None when it is no path here."""
+    path, ref = _path_in(text), parse(text)
+    if path is None:
+        return None
     if path.is_dir():
         return tuple(_below(path))
     if path.is_file():

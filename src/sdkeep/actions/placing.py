@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sdkeep.actions.house import House
 from sdkeep.actions.intents import PLACE, intending
+from sdkeep.actions.labels import label
 from sdkeep.actions.stores import holder
 from sdkeep.ground.errors import NotFoundHere, NotPlaceable, UnknownUi, UnsafeFile, WouldOverwrite
 from sdkeep.ground.kinds import Kind
@@ -225,6 +226,7 @@ def _place(house: House, found: Installed, artifact: Artifact, target: Target) -
         method = place(blob, target.path, _order(house, found, artifact, target), within=target.shelf)
         location = replace(locate(target.path, sha256, method, found.ui.name), blob_root=str(store.root))
         house.book.put_location(location)
+    label(house, store, sha256)
     if method is Method.COPY:
         house.warn(f"`{target.path}` is a copy: neither links nor reflinks work between these places")
     return location

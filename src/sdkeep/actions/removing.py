@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sdkeep.actions.house import House
 from sdkeep.actions.intents import DISCARD, STORE, UNPLACE, intending
+from sdkeep.actions.labels import label
 from sdkeep.actions.local import artifact as find
 from sdkeep.actions.stores import holder, stores, trash_of
 from sdkeep.ground.errors import NotFoundHere
@@ -60,6 +61,8 @@ def _unplace(house: House, artifact: Artifact, location: Location) -> Unplaced:
         if removal.removed:
             house.book.drop_location(location.path)
     if removal.removed:
+        if store.has(location.sha256):
+            label(house, store, location.sha256)
         for sidecar in house.book.sidecars_of(location.sha256):
             if Path(sidecar.path).parent == Path(location.path).parent and sidecar.ui == location.ui:
                 _remove_sidecar(house, sidecar)

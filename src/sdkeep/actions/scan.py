@@ -13,12 +13,11 @@ from sdkeep.formats.contents import Container
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.errors import NotByRanges
 from sdkeep.ground.events import Report, Stop
-from sdkeep.ground.identity import Identity
-from sdkeep.ground.ref import CivitaiRef, HfRef, UrlRef, parse
 from sdkeep.ground.verdict import Basis, Finding, Outcome, Severity, Verdict, worst
 
 if TYPE_CHECKING:
     from sdkeep.actions.house import House
+    from sdkeep.ground.identity import Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,8 @@ def scan_with_config(path: Path, stop: Stop, full: Report | None = None) -> list
 
 def is_remote(text: str) -> bool:
     """Whether a reference names something at a hub or an address."""
+    from sdkeep.ground.ref import CivitaiRef, HfRef, UrlRef, parse
+
     return isinstance(parse(text), CivitaiRef | HfRef | UrlRef)
 
 

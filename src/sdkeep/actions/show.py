@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdkeep.actions import local
@@ -32,7 +32,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class ShownArtifact:
-    """A catalogued file with everything recorded about it."""
+    """A catalogued file with everything recorded about it; `metadata` is read from its bytes where it was asked for."""
 
     artifact: Artifact
     path: str
@@ -49,6 +49,7 @@ class ShownArtifact:
     base_model: str = ""
     permissions: tuple[Permission, ...] = ()
     advice: str = ADVICE
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +110,12 @@ class ShownPicture:
 Shown = ShownArtifact | ShownFile | ShownModel | ShownPicture
 
 
-def show(house: House, text: str) -> Shown:
+def show(house: House, text: str, *, metadata: bool = False) -> Shown:
     """What `text` names: the catalogue first, then, for hub references, the hub."""
     found = local.artifacts(house, text)
     if len(found) == 1:
-        return of_artifact(house, found[0])
+        shown = of_artifact(house, found[0])
+        return replace(shown, metadata=_metadata_at(shown.path, house.stop)) if metadata and shown.path else shown
     ref = parse(text)
     if isinstance(ref, CivitaiRef | HfRef):
         model = house.hub(ref.hub).model(ref)
@@ -124,13 +126,21 @@ def show(house: House, text: str) -> Shown:
     raise local.missing(house, text)
 
 
+def _metadata_at(path: str, stop: Stop) -> dict[str, str]:
+    from sdkeep.actions.examine import examine
+
+    return examine(Path(path), stop).contents.metadata
+
+
 def of_artifact(house: House, artifact: Artifact) -> ShownArtifact:
     """Everything the catalogue records about an artifact."""
     from sdkeep.actions.lineage import base_model
     from sdkeep.actions.placing import paste_lines, words_of
     from sdkeep.actions.stores import bytes_of
 
-    book, sha256 = house.book, artifact.sha256 or ""
+    if artifact.sha256 is None:
+        return _of_sighting(house, artifact)
+    book, sha256 = house.book, artifact.sha256
     base, permissions = base_model(house, artifact)
     release = book.release_of(sha256)
     try:
@@ -157,6 +167,26 @@ def of_artifact(house: House, artifact: Artifact) -> ShownArtifact:
         claims=tuple(claims),
         base_model=base,
         permissions=permissions,
+    )
+
+
+def _of_sighting(house: House, artifact: Artifact) -> ShownArtifact:
+    """What is known of a file that is catalogued where it lies and not hashed yet, or of a parent known by name."""
+    from sdkeep.actions.placing import words_of
+
+    seen = house.book.sighting(artifact.name)
+    locations = seen.locations if seen else ()
+    return ShownArtifact(
+        artifact=artifact,
+        path=next((one.path for one in locations if Path(one.path).is_file()), ""),
+        verdict=seen.verdict if seen else None,
+        licence=None,
+        locations=locations,
+        parents=seen.edges if seen else (),
+        children=(),
+        paste=(),
+        trigger_words=words_of(artifact),
+        flags=("not-hashed",) if locations else (),
     )
 
 

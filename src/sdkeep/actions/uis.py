@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdkeep.actions.house import House
+from sdkeep.actions.labels import label_uis
 from sdkeep.actions.placing import here, registered, surroundings
 from sdkeep.ground.errors import KeepError, NotFoundHere, UnknownUi, UsageError
 from sdkeep.ground.record import Ui
@@ -76,6 +77,7 @@ def add(house: House, root: Path, *, layout: str, name: str, template: str) -> R
         chosen, folder = found.layout, found.root
     ui = Ui(_name(house, name or chosen.id, folder), chosen.id, str(folder), template, house.now())
     house.book.put_ui(ui)
+    label_uis(house)
     return describe(house, ui)
 
 
@@ -115,6 +117,7 @@ def rm(house: House, name: str) -> Ui:
     """Forget a WebUI. Nothing in its folder is touched; files placed there stay known as files of none."""
     ui = registered(house, name)
     house.book.drop_ui(name)
+    label_uis(house)
     return ui
 
 

@@ -243,6 +243,16 @@ def numpy_dtype_state(state: Value, bench: Bench) -> str:
     return plain(items[5:], bench)
 
 
+def joblib_array_state(state: Value, bench: Bench) -> str:
+    """The class, shape, order and dtype of an array whose bytes follow; another class than numpy's own is called."""
+    facts = dict(state.pairs) if isinstance(state, DictNode) else {}
+    if plain_state(state, bench) or named(facts.get("subclass")) != "numpy.ndarray":
+        return "it is no plain array"
+    if not _naturals(facts.get("shape")) or not _is_dtype(facts.get("dtype")):
+        return "the array's shape or dtype is unusual"
+    return ""
+
+
 def plain_state(state: Value, bench: Bench) -> str:
     """A dict of attributes, none of them special: an attribute such as `__setstate__` would be called next."""
     dicts = state.items if isinstance(state, TupleNode) and len(state.items) == 2 else (state,)
@@ -331,8 +341,10 @@ CHECKS: dict[str, Check] = {
     "numpy-array": numpy_array,
     "numpy-scalar": numpy_scalar,
     "numpy-dtype": numpy_dtype,
+    "joblib-array": nothing,
 }
 STATE_CHECKS: dict[str, StateCheck] = {
     "numpy-array": numpy_array_state,
     "numpy-dtype": numpy_dtype_state,
+    "joblib-array": joblib_array_state,
 }

@@ -71,11 +71,18 @@ class Court:
         """Every ruling on one pickle, each kind once with the number of its repetitions, and its problems."""
         found: dict[tuple[str, str, str], _Charge] = {}
         rest: list[Ruling] = []
+        blameless: set[str] = set()  # names whose mention is no ruling: a checkpoint mentions a few, thousands of times
         try:
             for event in reading.events:
                 self.bench.spend()
-                for ruling in self._on(event):
+                name = _mentioned(event)
+                if name in blameless:
+                    continue
+                rulings = list(self._on(event))
+                for ruling in rulings:
                     self._charge(found, ruling, event)
+                if name and not rulings:
+                    blameless.add(name)
         except Exhausted:
             rest.append(warning(Outcome.INCONCLUSIVE, "budget-judging", "the pickle does more than sdkeep judges"))
         for charge in found.values():
@@ -217,6 +224,11 @@ class Court:
             if reading.events:
                 where = Place(f"{place.member}!{place.start + event.offset}", 0, None)
                 yield from inner.judge(replace(reading, problems=()), where)
+
+
+def _mentioned(event: Event) -> str:
+    """The name that an import is of, empty for any other act."""
+    return event.target.dotted if event.kind is EventKind.IMPORT and isinstance(event.target, GlobalNode) else ""
 
 
 def _decision(allowance: Allowance) -> str:

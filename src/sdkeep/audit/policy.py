@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import pkgutil
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 
 from sdkeep.ground.verdict import Allowance
@@ -161,6 +160,8 @@ def policy_id(policy: Policy, allowed: Allowed = NOBODY) -> str:
     """
     if not allowed:
         return policy.version
+    import hashlib  # rarely needed, and slow to load
+
     return f"{policy.version}+allowed.{hashlib.sha256(' '.join(sorted(allowed)).encode()).hexdigest()[:8]}"
 
 
@@ -172,4 +173,7 @@ def fits(word: str, patterns: Iterable[str]) -> bool:
 @cache
 def load_policy() -> Policy:
     """The policy that ships with this version of sdkeep."""
-    return parse_policy(files("sdkeep.audit").joinpath("policy.toml").read_text(encoding="utf-8"))
+    text = pkgutil.get_data("sdkeep.audit", "policy.toml")
+    if text is None:
+        raise FileNotFoundError("sdkeep.audit/policy.toml")
+    return parse_policy(text.decode("utf-8"))

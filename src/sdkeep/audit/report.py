@@ -20,13 +20,19 @@ _MEANING = {
 
 def as_lines(verdict: Verdict, name: str) -> list[str]:
     """The verdict on the file called `name`: a headline, each finding with its evidence, what was not read."""
-    lines = [f"{one_line(name)}: {verdict.outcome} ({verdict.container}): {_MEANING[verdict.outcome]}"]
+    lines = [f"{one_line(name)}: {_headline(verdict)}"]
     for finding in verdict.findings:
         lines.extend(_finding(finding))
     lines.extend(f"  not read: {one_line(part, 160)}" for part in verdict.unread)
     if verdict.basis is Basis.RANGES:
         lines.append("  read in part only: this verdict can stop a download, never clear one")
     return lines
+
+
+def _headline(verdict: Verdict) -> str:
+    if verdict.basis is Basis.RANGES and verdict.outcome.placeable:
+        return f"provisionally {verdict.outcome} ({verdict.container}): nothing in what was read of it can run"
+    return f"{verdict.outcome} ({verdict.container}): {_MEANING[verdict.outcome]}"
 
 
 def summary(verdict: Verdict, most: int = 2) -> str:

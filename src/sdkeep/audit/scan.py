@@ -8,7 +8,6 @@ from sdkeep.audit.judge import judge
 from sdkeep.audit.policy import NOBODY, Allowed, Policy
 from sdkeep.formats.contents import Container, Contents
 from sdkeep.formats.look import look
-from sdkeep.formats.payloads import checked
 from sdkeep.ground.events import Report, Stop
 from sdkeep.ground.source import Source
 from sdkeep.ground.verdict import Basis, Verdict
@@ -31,6 +30,8 @@ def scan(
     """
     contents = look(source, thorough=basis is Basis.WHOLE, stop=stop)
     if full is not None:
+        from sdkeep.formats.payloads import checked  # rarely asked for, so loaded when needed
+
         contents = checked(source, contents, report=full, stop=stop)
     return replace(judge(contents, policy, text=text_of(source, contents), allowed=allowed), basis=basis)
 

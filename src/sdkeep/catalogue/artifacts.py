@@ -33,6 +33,8 @@ JOIN (SELECT artifact_id, max(mine) AS ours FROM (
 _OF_RELEASE = """
 SELECT f.artifact_id FROM release_file f JOIN release r ON r.id = f.release_id JOIN model m ON m.id = r.model_id
 WHERE m.hub = :hub AND r.hub_id = :release
+UNION SELECT u.artifact_id FROM unpacked u JOIN release_file f ON f.id = u.release_file_id
+JOIN release r ON r.id = f.release_id JOIN model m ON m.id = r.model_id WHERE m.hub = :hub AND r.hub_id = :release
 """
 _EMPTY = ("", None, (), Kind.UNKNOWN, Family.UNKNOWN, Format.UNKNOWN, Precision.UNKNOWN)
 _KEPT = ("sha256", "name", "added", "stored", "digests", "level")
@@ -197,7 +199,8 @@ def _merged(old: Artifact, new: Artifact) -> Artifact:
     return dataclasses.replace(old, **known, level=max(old.level, new.level, key=lambda level: level.rank))
 
 
-def _values(artifact: Artifact) -> dict[str, Any]:
+def values_of(artifact: Artifact) -> dict[str, Any]:
+    """The columns of an artifact's row, its id and keywords aside."""
     return {
         "sha256": artifact.sha256,
         "title": artifact.title,
@@ -222,11 +225,11 @@ def _values(artifact: Artifact) -> dict[str, Any]:
 def _insert(connection: Connection, artifact: Artifact) -> int:
     from sdkeep.catalogue import tables
 
-    return int(tables.Artifact(**_values(artifact)).save(connection))
+    return int(tables.Artifact(**values_of(artifact)).save(connection))
 
 
 def _update(connection: Connection, artifact_id: int, artifact: Artifact) -> None:
     from sdkeep.catalogue import tables
 
     columns = tables.METADATA.tables["artifact"]
-    connection.execute(columns.update().where(columns.c.id == artifact_id).values(**_values(artifact)))
+    connection.execute(columns.update().where(columns.c.id == artifact_id).values(**values_of(artifact)))

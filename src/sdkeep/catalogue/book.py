@@ -8,20 +8,52 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sdkeep.catalogue import ancestry, artifacts, dossiers, evidence, health, intents, listing, names, places, releases
+from sdkeep.catalogue import (
+    ancestry,
+    artifacts,
+    dossiers,
+    evidence,
+    generations,
+    health,
+    history,
+    intents,
+    listing,
+    names,
+    pins,
+    places,
+    register,
+    releases,
+    sightings,
+)
 from sdkeep.catalogue.backups import Clock, backup
 from sdkeep.catalogue.connection import Connections
 from sdkeep.catalogue.dossiers import Dossier
+from sdkeep.catalogue.generations import GenerationPage
 from sdkeep.catalogue.health import Stats
 from sdkeep.catalogue.listing import EVERYTHING, Filter, Page
+from sdkeep.catalogue.register import Register
+from sdkeep.catalogue.releases import Held
 from sdkeep.catalogue.schema import Upgrade, open_catalogue
+from sdkeep.catalogue.sightings import Hashed, Settled, Sighting, SightingRecord
 from sdkeep.catalogue.times import now
 from sdkeep.catalogue.trouble import translated
 from sdkeep.ground.digest import Digest
 from sdkeep.ground.licence import Licence
 from sdkeep.ground.lineage import Edge
 from sdkeep.ground.model import Release
-from sdkeep.ground.record import Artifact, Blob, Intent, IntentState, Location, Sidecar, Trashed, Ui
+from sdkeep.ground.record import (
+    Artifact,
+    Blob,
+    Generation,
+    Intent,
+    IntentState,
+    Location,
+    Lookup,
+    Pin,
+    Sidecar,
+    Trashed,
+    Ui,
+)
 from sdkeep.ground.verdict import Allowance, Verdict
 
 
@@ -167,6 +199,92 @@ class Book:
         with self._connections.writing() as tx:
             releases.link(tx, artifacts.id_of(tx, sha256), hub, release_id, file_id)
 
+    def put_unpacked(self, hub: str, release_id: str, file_id: str, members: Mapping[str, str]) -> None:
+        """Note what all that came out of an archive became: sha256 by the member's name in it."""
+        with self._connections.writing() as tx:
+            ids = {member: artifacts.id_of(tx, sha256) for member, sha256 in members.items()}
+            releases.put_unpacked(tx, (hub, release_id, file_id), ids)
+
+    def unpacked(self, hub: str, release_id: str, file_id: str) -> dict[str, Artifact]:
+        """The artifacts that came out of a published archive, by member; empty for one never taken apart whole."""
+        with self._connections.reading() as tx:
+            rows = releases.unpacked(tx, hub, release_id, file_id)
+            return {member: artifacts.by_id(tx, artifact_id) for member, artifact_id in rows.items()}
+
+    def mark_model(self, hub: str, model_id: str, *, gone: bool) -> None:
+        """Note that the hub was asked for a model just now, and whether it still shows it."""
+        with self._connections.writing() as tx:
+            releases.mark_model(tx, hub, model_id, now(self._clock), gone=gone)
+
+    def gone_since(self, hub: str, model_id: str) -> str:
+        """Since when the hub does not show a model any more; empty while it does."""
+        with self._connections.reading() as tx:
+            return releases.gone_since(tx, hub, model_id)
+
+    def held(self) -> tuple[Held, ...]:
+        """The published files that are here, model by model."""
+        with self._connections.reading() as tx:
+            return releases.held(tx)
+
+    # Pins and look-ups
+
+    def put_pin(self, pin: Pin) -> None:
+        """Hold a recorded model where it is; raises `NotFoundHere` for one that is not recorded."""
+        with self._connections.writing() as tx:
+            pins.put(tx, pin, now(self._clock))
+
+    def drop_pin(self, hub: str, model_id: str) -> bool:
+        """Hold a model no longer; whether it was held."""
+        with self._connections.writing() as tx:
+            return pins.drop(tx, hub, model_id)
+
+    def pins(self) -> tuple[Pin, ...]:
+        """The models that are held, oldest pin first."""
+        with self._connections.reading() as tx:
+            return pins.every(tx)
+
+    def note_lookups(self, lookups: Iterable[Lookup]) -> None:
+        """Record that places were asked for hashes; `at` is now unless given."""
+        with self._connections.writing() as tx:
+            pins.note_lookups(tx, lookups, now(self._clock))
+
+    def unasked(self, place: str, sha256s: Sequence[str], since: str = "") -> tuple[str, ...]:
+        """Those that `place` was never asked for; with `since`, also what it did not know before that time."""
+        with self._connections.reading() as tx:
+            return pins.unasked(tx, place, sha256s, since)
+
+    def lookups_of(self, sha256: str) -> tuple[Lookup, ...]:
+        """Which places were asked for these bytes, and what came of it."""
+        with self._connections.reading() as tx:
+            return pins.lookups_of(tx, sha256)
+
+    # Files that are seen and not hashed yet
+
+    def put_sightings(self, seen: Sequence[Sighting]) -> tuple[str, ...]:
+        """Record files that were looked at from outside; the names they got, in order. Hundreds at a time."""
+        with self._connections.writing() as tx:
+            return sightings.put(tx, seen, now(self._clock))
+
+    def waiting(self, after: tuple[int, str] = (-1, ""), limit: int = 1000) -> tuple[Location, ...]:
+        """Paths whose bytes are not known yet (`sha256` is empty), by size and path, those beyond `after`."""
+        with self._connections.reading() as tx:
+            return sightings.waiting(tx, after, limit)
+
+    def count_waiting(self) -> tuple[int, int]:
+        """How many paths wait to be hashed, and how many bytes they hold together."""
+        with self._connections.reading() as tx:
+            return sightings.count_waiting(tx)
+
+    def settle(self, hashed: Sequence[Hashed]) -> tuple[Settled, ...]:
+        """Join paths to the artifacts of their bytes, now that these are known."""
+        with self._connections.writing() as tx:
+            return sightings.settle(tx, hashed, now(self._clock))
+
+    def sighting(self, name: str) -> SightingRecord | None:
+        """All that is recorded of the file with this catalogue name that is not hashed yet."""
+        with self._connections.reading() as tx:
+            return sightings.record(tx, name)
+
     # Places
 
     def put_location(self, location: Location) -> None:
@@ -189,10 +307,35 @@ class Book:
         with self._connections.reading() as tx:
             return places.locations_in(tx, ui)
 
-    def locations(self) -> tuple[Location, ...]:
-        """Every known path, in path order."""
+    def locations(self, *, unhashed: bool = False) -> tuple[Location, ...]:
+        """Every known path, in path order; with `unhashed` also those of files not hashed yet (`sha256` is empty)."""
         with self._connections.reading() as tx:
-            return places.all_locations(tx)
+            return places.all_locations(tx, unhashed=unhashed)
+
+    def mark_missing(self, paths: Iterable[str], *, missing: bool = True) -> None:
+        """Note that files were found gone, or are back; the records stay."""
+        with self._connections.writing() as tx:
+            places.mark_missing(tx, paths, now(self._clock) if missing else "")
+
+    def move_location(self, path: str, to: Location) -> bool:
+        """Note that the file recorded at `path` is where and as `to` says; whether it was known."""
+        with self._connections.writing() as tx:
+            return places.move(tx, path, to)
+
+    def put_adopted(self, path: str) -> None:
+        """Note that the files of a folder are catalogued where they lie, new ones too once `sync` sees them."""
+        with self._connections.writing() as tx:
+            places.put_adopted(tx, path, now(self._clock))
+
+    def adopted(self) -> tuple[str, ...]:
+        """Such folders, in the order they were adopted."""
+        with self._connections.reading() as tx:
+            return places.adopted(tx)
+
+    def drop_adopted(self, path: str) -> bool:
+        """Watch a folder no longer; whether it was adopted."""
+        with self._connections.writing() as tx:
+            return places.drop_adopted(tx, path)
 
     def drop_location(self, path: str) -> bool:
         """Forget a path; whether it was known."""
@@ -343,6 +486,45 @@ class Book:
         with self._connections.reading() as tx:
             return evidence.licence_of(tx, sha256)
 
+    # Pictures made here
+
+    def put_generation(self, made: Generation) -> Generation:
+        """Record a picture; one under the same path is replaced. As it then stands, with its id."""
+        with self._connections.writing() as tx:
+            return generations.put(tx, made, now(self._clock))
+
+    def list_generations(
+        self, words: str = "", *, model: str = "", cursor: str | None = None, limit: int | None = 50
+    ) -> GenerationPage:
+        """A page of pictures, newest first: with every word in prompt, path or models; made with sha256 `model`."""
+        with self._connections.reading() as tx:
+            return generations.page(tx, words, model, cursor, limit)
+
+    def generations_of(self, sha256: str) -> tuple[Generation, ...]:
+        """The recorded pictures with these bytes."""
+        with self._connections.reading() as tx:
+            return generations.of_picture(tx, sha256)
+
+    def drop_generation(self, path: str) -> bool:
+        """Forget a picture; whether it was known."""
+        with self._connections.writing() as tx:
+            return generations.drop(tx, path)
+
+    def licences_of(self, sha256: str) -> tuple[Licence, ...]:
+        """Every different licence recorded for these bytes: their own, newest first, then those of their releases."""
+        with self._connections.reading() as tx:
+            return register.licences_of(tx, sha256)
+
+    def is_merge(self, sha256: str) -> bool:
+        """Whether a hub publishes these bytes as a merge."""
+        with self._connections.reading() as tx:
+            return register.is_merge(tx, sha256)
+
+    def register(self) -> Register:
+        """All that lineage and licences ask about, of every artifact, as it stands now."""
+        with self._connections.reading() as tx:
+            return Register.read(tx)
+
     # Intents and trash
 
     def begin_intent(self, action: str, detail: Mapping[str, str]) -> Intent:
@@ -359,6 +541,11 @@ class Book:
         """Actions that began and have not ended, oldest first."""
         with self._connections.reading() as tx:
             return intents.still_open(tx)
+
+    def done_intents(self, action: str) -> tuple[Intent, ...]:
+        """Actions of one kind that ended well, oldest first."""
+        with self._connections.reading() as tx:
+            return history.done(tx, action)
 
     def put_trash(self, trashed: Trashed) -> None:
         """Record bytes that went into the trash."""

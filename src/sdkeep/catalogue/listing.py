@@ -24,7 +24,9 @@ _COUNT = "SELECT count(*) AS total FROM artifact a"
 _FOUND = "SELECT rowid AS id FROM artifact_search WHERE artifact_search MATCH :words"
 _PLACED = "SELECT l.artifact_id FROM location l JOIN ui ON ui.id = l.ui_id WHERE ui.name = :ui"
 _PRESENT = """(EXISTS (SELECT 1 FROM blob b WHERE b.artifact_id = a.id)
-OR EXISTS (SELECT 1 FROM location l WHERE l.artifact_id = a.id))"""
+OR EXISTS (SELECT 1 FROM location l WHERE l.artifact_id = a.id AND l.missing_at = ''))"""
+_LISTED = "a.sha256 IS NOT NULL"
+_SIGHTED = "(a.sha256 IS NOT NULL OR EXISTS (SELECT 1 FROM location l WHERE l.artifact_id = a.id))"
 _LIKE = "SELECT id FROM artifact WHERE title LIKE :words ESCAPE '!' OR file_name LIKE :words ESCAPE '!'"
 _CURSOR = re.compile(r"([0-9TZ:.+-]*)~(\d{1,18})")
 
@@ -34,7 +36,8 @@ class Filter:
     """What a list is narrowed to; empty and None mean "whatever".
 
     `base` is the claimed base model in any case; `ui` a registered interface that the file is placed in; `text` words
-    that must all occur, beginnings sufficing; `present` leaves out what neither the store nor a known path holds.
+    that must all occur, beginnings sufficing; `present` leaves out what neither the store nor a known path holds;
+    `unhashed` takes in files that are catalogued where they lie and not hashed yet.
     """
 
     kind: Kind | None = None
@@ -43,6 +46,7 @@ class Filter:
     ui: str = ""
     text: str = ""
     present: bool = False
+    unhashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def search(connection: Connection, text: str, limit: int) -> tuple[Artifact, ...
 
 def _condition(connection: Connection, wanted: Filter) -> tuple[str, dict[str, object]]:
     """What a row must satisfy. `+a.id` keeps the planner walking in date order, which ends after one page."""
-    parts, values = ["a.sha256 IS NOT NULL"], dict[str, object]()
+    parts, values = [_SIGHTED if wanted.unhashed else _LISTED], dict[str, object]()
     if wanted.kind is not None:
         parts.append("a.kind = :kind")
         values["kind"] = wanted.kind.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -11,9 +12,11 @@ from sdkeep.ground.errors import UnknownUi
 from sdkeep.ground.record import Blob, Location, Method, Sidecar, Trashed, Ui
 
 LOCATION = """
-SELECT l.*, a.sha256, coalesce(ui.name, '') AS ui
-FROM location l JOIN artifact a ON a.id = l.artifact_id LEFT JOIN ui ON ui.id = l.ui_id
+SELECT l.*, coalesce(a.sha256, '') AS sha256, coalesce(n.name, '') AS name, coalesce(ui.name, '') AS ui
+FROM location l JOIN artifact a ON a.id = l.artifact_id LEFT JOIN artifact_name n ON n.artifact_id = a.id
+LEFT JOIN ui ON ui.id = l.ui_id
 """
+_HASHED = "a.sha256 IS NOT NULL"
 _SIDECAR = """
 SELECT s.path, a.sha256, s.content, coalesce(ui.name, '') AS ui
 FROM sidecar s JOIN artifact a ON a.id = s.artifact_id LEFT JOIN ui ON ui.id = s.ui_id
@@ -23,7 +26,7 @@ _USED = "SELECT 1 FROM location l WHERE l.artifact_id = b.artifact_id"
 
 
 def put_location(connection: Connection, artifact_id: int, location: Location) -> None:
-    """Record that a path holds an artifact's bytes, replacing what was recorded for that path."""
+    """Record that a path holds an artifact's bytes, replacing what was recorded for that path; it is there again."""
     from sdkeep.catalogue import tables
 
     tables.Location(
@@ -53,13 +56,51 @@ def location_at(connection: Connection, path: str) -> Location | None:
 
 def locations_in(connection: Connection, ui: str) -> tuple[Location, ...]:
     """Every path placed in this interface, in path order."""
-    rows = query(connection, f"{LOCATION} WHERE ui.name = :ui ORDER BY l.path", ui=ui)
+    rows = query(connection, f"{LOCATION} WHERE ui.name = :ui AND {_HASHED} ORDER BY l.path", ui=ui)
     return tuple(map(location_from, rows))
 
 
-def all_locations(connection: Connection) -> tuple[Location, ...]:
-    """Every path we know, in path order."""
-    return tuple(map(location_from, query(connection, f"{LOCATION} ORDER BY l.path")))
+def all_locations(connection: Connection, *, unhashed: bool = False) -> tuple[Location, ...]:
+    """Every path we know, in path order; those of files not hashed yet only when asked for."""
+    condition = "" if unhashed else f"WHERE {_HASHED}"
+    return tuple(map(location_from, query(connection, f"{LOCATION} {condition} ORDER BY l.path")))
+
+
+def mark_missing(connection: Connection, paths: Iterable[str], at: str) -> None:
+    """Note that these paths were found gone at `at`; empty takes that back. The first such time stays."""
+    sql = "UPDATE location SET missing_at = :at WHERE path = :path AND (:at = '' OR missing_at = '')"
+    for path in paths:
+        changed(connection, sql, path=path, at=at)
+
+
+def move(connection: Connection, path: str, to: Location) -> bool:
+    """Note that the file recorded at `path` lies at `to` now, in whichever interface that is; whether it was known."""
+    ui = _ui_id(connection, to.ui) if to.ui else None
+    changed(connection, "DELETE FROM location WHERE path = :to AND path <> :path", to=to.path, path=path)
+    sql = """UPDATE location SET path = :to, ui_id = :ui, inode = :inode, mtime_ns = :mtime, size = :size,
+    missing_at = '' WHERE path = :path"""
+    values = {"to": to.path, "ui": ui, "inode": str(to.inode), "mtime": to.mtime_ns, "size": to.size}
+    return changed(connection, sql, path=path, **values) > 0
+
+
+def put_adopted(connection: Connection, path: str, at: str) -> None:
+    """Note that the files of a folder are catalogued where they lie."""
+    changed(
+        connection,
+        "INSERT INTO adopted (path, at) VALUES (:path, :at) ON CONFLICT (path) DO NOTHING",
+        path=path,
+        at=at,
+    )
+
+
+def adopted(connection: Connection) -> tuple[str, ...]:
+    """The folders whose files are catalogued where they lie, in the order they were adopted."""
+    return tuple(str(row.path) for row in query(connection, "SELECT path FROM adopted ORDER BY id"))
+
+
+def drop_adopted(connection: Connection, path: str) -> bool:
+    """Watch a folder no longer; what is catalogued of it stays. Whether it was adopted."""
+    return changed(connection, "DELETE FROM adopted WHERE path = :path", path=path) > 0
 
 
 def drop_location(connection: Connection, path: str) -> bool:
@@ -139,16 +180,18 @@ def unreferenced_blobs(connection: Connection, root: str) -> tuple[Blob, ...]:
 
 def put_ui(connection: Connection, ui: Ui, at: str) -> None:
     """Register an interface, or change what is registered under its name."""
-    sql = """INSERT INTO ui (name, layout, root, template, added_at) VALUES (:name, :layout, :root, :template, :at)
-    ON CONFLICT (name) DO UPDATE SET layout = excluded.layout, root = excluded.root, template = excluded.template"""
-    values = {"name": ui.name, "layout": ui.layout, "root": ui.root, "template": ui.template}
+    sql = """INSERT INTO ui (name, layout, root, template, added_at, url, share)
+    VALUES (:name, :layout, :root, :template, :at, :url, :share)
+    ON CONFLICT (name) DO UPDATE SET layout = excluded.layout, root = excluded.root, template = excluded.template,
+    url = excluded.url, share = excluded.share"""
+    values = {name: getattr(ui, name) for name in ("name", "layout", "root", "template", "url", "share")}
     changed(connection, sql, at=ui.added or at, **values)
 
 
 def uis(connection: Connection) -> tuple[Ui, ...]:
     """The registered interfaces, in the order they were added."""
     rows = query(connection, "SELECT * FROM ui ORDER BY id")
-    return tuple(Ui(row.name, row.layout, row.root, row.template, row.added_at) for row in rows)
+    return tuple(Ui(row.name, row.layout, row.root, row.template, row.added_at, row.url, row.share) for row in rows)
 
 
 def drop_ui(connection: Connection, name: str) -> bool:
@@ -205,6 +248,8 @@ def location_from(row: Row[Any]) -> Location:
         mtime_ns=row.mtime_ns,
         size=row.size,
         blob_root=row.blob_root,
+        missing=row.missing_at,
+        name="" if row.sha256 else row.name,
     )
 
 

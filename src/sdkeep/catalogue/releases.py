@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -13,10 +15,31 @@ from sdkeep.ground.errors import NotFoundHere
 from sdkeep.ground.kinds import Access, Extent, Family, Format, Kind, NsfwLevel, Precision, Role
 from sdkeep.ground.model import Claim, Release, RemoteFile
 
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A published file that is here: its hub, model, release and file ids, and the artifact it became."""
+
+    hub: str
+    model: str
+    release: str
+    file: str
+    name: str
+    sha256: str
+    gone: str = ""
+
+
 _RELEASE = """
 SELECT r.*, m.hub, m.hub_id AS model_hub_id, m.name AS model_name, m.creator, raw.json_text
 FROM release r JOIN model m ON m.id = r.model_id LEFT JOIN raw ON raw.release_id = r.id
 """
+_LINKED = """SELECT id, hub_id, artifact_id FROM release_file WHERE release_id = :id
+AND (artifact_id IS NOT NULL OR id IN (SELECT release_file_id FROM unpacked)) ORDER BY id"""
+_DROP_LOOSE = """DELETE FROM release_file WHERE release_id = :id
+AND artifact_id IS NULL AND id NOT IN (SELECT release_file_id FROM unpacked)"""
+_FILE = """SELECT f.id FROM release_file f JOIN release r ON r.id = f.release_id JOIN model m ON m.id = r.model_id
+WHERE m.hub = :hub AND r.hub_id = :release AND f.hub_id = :file"""
+_MEMBERS = f"SELECT member, artifact_id FROM unpacked WHERE release_file_id IN ({_FILE}) ORDER BY id"  # noqa: S608
 
 
 def put(connection: Connection, release: Release, at: str) -> None:
@@ -29,6 +52,7 @@ def put(connection: Connection, release: Release, at: str) -> None:
         name=release.model_name,
         creator=release.creator,
         kind=release.kind.value,
+        checked_at=at,
     ).save(connection, "hub", "hub_id")
     release_id = tables.Release(
         model_id=model_id,
@@ -85,11 +109,58 @@ def link(connection: Connection, artifact_id: int, hub: str, release_id: str, fi
     )
 
 
+def put_unpacked(connection: Connection, place: tuple[str, str, str], members: Mapping[str, int]) -> None:
+    """Note which artifact each member of an archive became; `place` is hub, release and file of the archive."""
+    from sdkeep.catalogue import tables
+
+    hub, release_id, file_id = place
+    for row in query(connection, _FILE, hub=hub, release=release_id, file=file_id):
+        changed(connection, "DELETE FROM unpacked WHERE release_file_id = :id", id=row.id)
+        for member, artifact_id in members.items():
+            tables.Unpacked(release_file_id=row.id, artifact_id=artifact_id, member=member).save(connection)
+
+
+def unpacked(connection: Connection, hub: str, release_id: str, file_id: str) -> dict[str, int]:
+    """The rows of what came out of an archive, by member, in the order of its members."""
+    rows = query(connection, _MEMBERS, hub=hub, release=release_id, file=file_id)
+    return {str(row.member): int(row.artifact_id) for row in rows}
+
+
+def mark_model(connection: Connection, hub: str, model_id: str, at: str, *, gone: bool) -> None:
+    """Note that the hub was asked for a model, and whether it still shows it; since when it does not stays."""
+    sql = """UPDATE model SET checked_at = :at, gone_at = CASE WHEN NOT :gone THEN '' WHEN gone_at = '' THEN :at
+    ELSE gone_at END WHERE hub = :hub AND hub_id = :model"""
+    changed(connection, sql, hub=hub, model=model_id, at=at, gone=gone)
+
+
+def gone_since(connection: Connection, hub: str, model_id: str) -> str:
+    """Since when the hub does not show a model; empty while it does."""
+    rows = query(connection, "SELECT gone_at FROM model WHERE hub = :hub AND hub_id = :model", hub=hub, model=model_id)
+    return str(rows[0].gone_at) if rows else ""
+
+
+def held(connection: Connection) -> tuple[Held, ...]:
+    """The releases of which a file is here, in the store or at a path that is not missing."""
+    sql = """SELECT m.hub, m.hub_id AS model, r.hub_id AS release, f.hub_id AS file, n.name, a.sha256, m.gone_at
+    FROM release_file f JOIN release r ON r.id = f.release_id JOIN model m ON m.id = r.model_id
+    JOIN artifact a ON a.id = f.artifact_id JOIN artifact_name n ON n.artifact_id = a.id
+    WHERE m.hub <> 'web' AND (EXISTS (SELECT 1 FROM blob b WHERE b.artifact_id = a.id)
+    OR EXISTS (SELECT 1 FROM location l WHERE l.artifact_id = a.id AND l.missing_at = '')
+    OR EXISTS (SELECT 1 FROM edge e JOIN blob b ON b.artifact_id = e.child_id
+               WHERE e.parent = a.sha256 AND e.relation = 'converted-from')) ORDER BY m.id, r.id, f.id"""
+    return tuple(
+        Held(row.hub, row.model, row.release, row.file, row.name, row.sha256 or "", row.gone_at)
+        for row in query(connection, sql)
+    )
+
+
 def of_artifact(connection: Connection, sha256: str) -> Release | None:
     """The release that these bytes came from, the one linked last where there are several."""
-    sql = f"""{_RELEASE} JOIN release_file f ON f.release_id = r.id JOIN artifact a ON a.id = f.artifact_id
+    linked = f"""{_RELEASE} JOIN release_file f ON f.release_id = r.id JOIN artifact a ON a.id = f.artifact_id
     WHERE a.sha256 = :sha256 ORDER BY f.id DESC LIMIT 1"""
-    rows = query(connection, sql, sha256=sha256)
+    packed_in = f"""{_RELEASE} JOIN release_file f ON f.release_id = r.id JOIN unpacked u ON u.release_file_id = f.id
+    JOIN artifact a ON a.id = u.artifact_id WHERE a.sha256 = :sha256 ORDER BY u.id DESC LIMIT 1"""
+    rows = query(connection, linked, sha256=sha256) or query(connection, packed_in, sha256=sha256)
     return _release(connection, rows[0]) if rows else None
 
 
@@ -102,12 +173,10 @@ def of_model(connection: Connection, hub: str, model_id: str) -> tuple[Release, 
 def _put_files(connection: Connection, release_id: int, files: tuple[RemoteFile, ...]) -> None:
     from sdkeep.catalogue import tables
 
-    linked: dict[str, list[tuple[int, int]]] = {}
-    sql = """SELECT id, hub_id, artifact_id FROM release_file
-    WHERE release_id = :id AND artifact_id IS NOT NULL ORDER BY id"""
-    for row in query(connection, sql, id=release_id):
+    linked: dict[str, list[tuple[int, int | None]]] = {}
+    for row in query(connection, _LINKED, id=release_id):
         linked.setdefault(row.hub_id, []).append((row.id, row.artifact_id))
-    changed(connection, "DELETE FROM release_file WHERE release_id = :id AND artifact_id IS NULL", id=release_id)
+    changed(connection, _DROP_LOOSE, id=release_id)
     changed(connection, "UPDATE release_file SET position = NULL WHERE release_id = :id", id=release_id)
     for position, file in enumerate(files):
         known = linked.get(file.id)

@@ -18,7 +18,7 @@ from sdkeep.catalogue.connection import PATIENCE, Connections, query
 from sdkeep.catalogue.trouble import broken, translated
 from sdkeep.ground.errors import CatalogueError, CatalogueTooNew, KeepError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration: what this program reads and writes."""
 
 APPLICATION_ID = 0x53444B50

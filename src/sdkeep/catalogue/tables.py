@@ -146,10 +146,15 @@ class Ui(Table, table=True):
     root: str = _text()
     template: str = _text()
     added_at: str = _text()
+    url: str = _text()
+    share: str = _text()
 
 
 class Location(Table, table=True):
-    """A path that holds an artifact's bytes. `inode` is text, for some file systems number beyond 63 bits."""
+    """A path that holds an artifact's bytes. `inode` is text, for some file systems number beyond 63 bits.
+
+    `missing_at` says when the file was first found gone; the row stays, so that it can come back.
+    """
 
     __tablename__ = "location"
     __table_args__ = (Index(None, "ui_id", "artifact_id"),)
@@ -163,6 +168,7 @@ class Location(Table, table=True):
     inode: str = _text()
     mtime_ns: int = _number()
     size: int = _number()
+    missing_at: str = _text()
 
 
 class Sidecar(Table, table=True):
@@ -177,7 +183,7 @@ class Sidecar(Table, table=True):
 
 
 class Model(Table, table=True):
-    """A model page of a hub."""
+    """A model page of a hub: when it was last asked for, and since when the hub no longer shows it."""
 
     __tablename__ = "model"
     __table_args__ = (UniqueConstraint("hub", "hub_id"),)
@@ -187,6 +193,8 @@ class Model(Table, table=True):
     name: str = _text()
     creator: str = _text()
     kind: str = _text("unknown")
+    gone_at: str = _text()
+    checked_at: str = _text()
 
 
 class Release(Table, table=True):
@@ -244,6 +252,49 @@ class ReleaseFile(Table, table=True):
     is_primary: bool = False
 
 
+class Unpacked(Table, table=True):
+    """An artifact that came out of an archive, and the name it had in there."""
+
+    __tablename__ = "unpacked"
+    __table_args__ = (UniqueConstraint("release_file_id", "artifact_id", "member"),)
+    id: int | None = _key()
+    release_file_id: int = _of("release_file", index=False)
+    artifact_id: int = _of("artifact")
+    member: str = _text()
+
+
+class Pin(Table, table=True):
+    """A model that a person holds where it is: at one release, or at whatever is here."""
+
+    __tablename__ = "pin"
+    id: int | None = _key()
+    model_id: int = _of("model", unique=True)
+    release_id: int | None = _maybe_of("release", ondelete="CASCADE")
+    note: str = _text()
+    at: str = _text()
+
+
+class Lookup(Table, table=True):
+    """A place that was asked for a hash, when, and whether it knew it. Outlives the record of the file."""
+
+    __tablename__ = "lookup"
+    __table_args__ = (UniqueConstraint("sha256", "place"),)
+    id: int | None = _key()
+    sha256: str = _text()
+    place: str = _text()
+    at: str = _text()
+    found: bool = False
+
+
+class Adopted(Table, table=True):
+    """A folder whose files a person had catalogued where they lie; new ones in it are noticed."""
+
+    __tablename__ = "adopted"
+    id: int | None = _key()
+    path: str = Field(sa_type=Text, unique=True)
+    at: str = _text()
+
+
 class Raw(Table, table=True):
     """The hub's own JSON for a release, as it came."""
 
@@ -268,7 +319,7 @@ class Edge(Table, table=True):
     """One claim about where an artifact came from; the parent stands as it was named."""
 
     __tablename__ = "edge"
-    __table_args__ = (Index(None, "parent", "trust"),)
+    __table_args__ = (Index(None, "parent", "trust"), Index(None, "trust", "parent"))
     id: int | None = _key()
     child_id: int = _of("artifact")
     relation: str = _text()
@@ -348,3 +399,34 @@ class Trash(Table, table=True):
     original: str = _text()
     reason: str = _text()
     at: str = _text()
+
+
+class Generation(Table, table=True):
+    """A picture made here, and what it was asked for. `settings` is a JSON object, `seed` a number of any length."""
+
+    __tablename__ = "generation"
+    __table_args__ = (Index(None, "made_at", "id"),)
+    id: int | None = _key()
+    sha256: str = Field(default="", sa_type=Text, index=True)
+    path: str = Field(sa_type=Text, unique=True)
+    made_at: str = _text()
+    prompt: str = _text()
+    negative: str = _text()
+    infotext: str = _text()
+    settings: str = _text("{}")
+    seed: str = _text()
+    width: int = _number()
+    height: int = _number()
+
+
+class GenerationModel(Table, table=True):
+    """A model that a picture was made with; it stays named when the artifact is forgotten."""
+
+    __tablename__ = "generation_model"
+    id: int | None = _key()
+    generation_id: int = _of("generation")
+    artifact_id: int | None = _maybe_of("artifact")
+    role: str = _text()
+    name: str = _text()
+    sha256: str = _text()
+    weight: float | None = None

@@ -1,25 +1,18 @@
-"""The Typer application: every verb and group, in the order that help shows them."""
+"""The Typer application: every verb and group, in the order that help shows them; a run loads what its verb needs."""
 
 from __future__ import annotations
 
+import os
 import sys
+from functools import cache
 from typing import Annotated, Any
 
 import typer
 
 from sdkeep import __version__
 from sdkeep.cli.frame import COMMON, AsEvents, AsJson, Common, Debug, Interrupted, Quiet, Verbose, refuse
+from sdkeep.cli.reading import Group
 from sdkeep.ground.errors import UsageError
-
-app = typer.Typer(
-    name="sdkeep",
-    help="The package manager for Stable Diffusion models: find, fetch, prove safe, convert, record, place.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-
 
 def _version(asked: bool) -> None:
     if asked:
@@ -27,7 +20,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     context: typer.Context,
     as_json: AsJson = False,
@@ -42,27 +34,42 @@ def _options(
     context.obj = Common(as_json, as_events, quiet, verbose, debug)
 
 
-def _load() -> None:
-    """Import every command module; each registers its verbs on the application it is given."""
+@cache
+def application(word: str = "") -> typer.Typer:
+    """The application with every verb; with the module of one verb alone when `word` names it."""
     from sdkeep.cli import commands
 
-    commands.register(app)
-
-
-_load()
+    app = typer.Typer(
+        name="sdkeep",
+        cls=Group,
+        help="The package manager for Stable Diffusion models: find, fetch, prove safe, convert, record, place.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_options)
+    commands.register(app, word)
+    return app
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line (`sys.argv` unless given); the exit status."""
+    line = sys.argv[1:] if arguments is None else arguments
     try:
-        status = app(arguments, prog_name="sdkeep", standalone_mode=False)
+        status = application(_first_word(line))(line, prog_name="sdkeep", standalone_mode=False)
     except typer.Abort:
         return refuse(Common(), Interrupted())
     except Exception as error:
         if not isinstance(error, typer.BadParameter.__mro__[1]):  # the parser's own base, which Typer does not export
             raise
-        return _mistaken(error, sys.argv[1:] if arguments is None else arguments)
+        return _mistaken(error, line)
     return status if isinstance(status, int) else 0
+
+
+def _first_word(line: list[str]) -> str:
+    """The verb: the options before it take no values. Nothing for a shell that asks what could stand there."""
+    return "" if "_SDKEEP_COMPLETE" in os.environ else next((word for word in line if not word.startswith("-")), "")
 
 
 def _mistaken(error: Any, arguments: list[str]) -> int:

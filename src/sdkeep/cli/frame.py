@@ -24,6 +24,7 @@ import typer
 from sdkeep.cli.errors import error_json, show_error
 from sdkeep.cli.jsonable import Json, jsonable
 from sdkeep.cli.output import Look, Mode, Out
+from sdkeep.cli.reading import Command
 from sdkeep.ground.errors import KeepError, NeedsAnswer
 from sdkeep.ground.events import Report, Said, Stop, Stopped
 
@@ -149,9 +150,9 @@ def verb(
     def register(function: Callable[..., Reply]) -> Callable[..., None]:
         command = _command(function, f"{group} {name}".strip())
         epilog = "Examples:\n\n" + "\n\n".join(f"  $ {example}" for example in examples) if examples else None
-        app.command(name, epilog=epilog)(command)
+        app.command(name, cls=Command, epilog=epilog)(command)
         for alias in aliases:
-            app.command(alias, hidden=True, epilog=epilog)(command)
+            app.command(alias, cls=Command, hidden=True, epilog=epilog)(command)
         return command
 
     return register

@@ -71,9 +71,9 @@ class Out:
             self._write(self._stdout, _on_one_line(text), style)
 
     def bare(self, text: str) -> None:
-        """One line of the bare answer: what `-q` prints, and nothing else does."""
+        """One line of the bare answer: what `-q` prints, and nothing else does. Tabs part its columns."""
         if self.mode is Mode.QUIET:
-            self._write(self._stdout, one_line(text))
+            self._write(self._stdout, "\t".join(map(one_line, text.split("\t"))))
 
     def record(self, pairs: Iterable[tuple[str, str | None]]) -> None:
         """Labelled facts, one a line; pairs with an empty value are left out."""

@@ -20,16 +20,23 @@ from sdkeep.actions.auth import LoggedIn, LoggedOut
 from sdkeep.actions.configure import Setting
 from sdkeep.actions.convert import Converted
 from sdkeep.actions.database import BackedUp, Upgraded
+from sdkeep.actions.dedupe import Deduped
 from sdkeep.actions.doctor import Check
+from sdkeep.actions.du import Usage
+from sdkeep.actions.eject import Ejected
 from sdkeep.actions.get import Got
+from sdkeep.actions.licences import LicenceAudit
 from sdkeep.actions.lineage import Lineage
 from sdkeep.actions.listing import Listing
 from sdkeep.actions.pictures import FromImage
 from sdkeep.actions.placing import Placed
+from sdkeep.actions.relabel import Relabelled
+from sdkeep.actions.rebuild import Rebuilt
 from sdkeep.actions.removing import Removed, Swept, Unplaced
 from sdkeep.actions.scan import Scanned
 from sdkeep.actions.search import Hit
 from sdkeep.actions.show import ShownArtifact, ShownFile, ShownModel, ShownPicture
+from sdkeep.actions.twins import Twin
 from sdkeep.actions.uis import Detected, Registered
 from sdkeep.actions.verify import Checked
 from sdkeep.cli.frame import SCHEMA
@@ -52,12 +59,12 @@ class FileAt(TypedDict):
 ANSWERS: dict[str, object] = {
     "search": list[Hit],
     "get": list[Got] | FromImage,
-    "show": list[ShownArtifact | ShownFile | ShownModel | ShownPicture],
+    "show": list[ShownArtifact | ShownFile | ShownModel | ShownPicture | Relabelled],
     "lineage": list[Lineage],
     "ls": Listing,
     "add": list[Added],
     "scan": list[Scanned],
-    "audit": Audit,
+    "audit": Audit | LicenceAudit,
     "allow": list[Decision],
     "convert": list[Converted],
     "verify": list[Checked],
@@ -65,6 +72,9 @@ ANSWERS: dict[str, object] = {
     "unplace": list[Unplaced],
     "rm": list[Removed],
     "restore": list[Trashed],
+    "dedupe": Deduped | list[Ejected] | list[Twin],
+    "eject": list[Ejected],
+    "du": Usage,
     "gc": list[Swept],
     "doctor": list[Check],
     "demo": Toured,
@@ -83,6 +93,7 @@ ANSWERS: dict[str, object] = {
     "db path": FileAt,
     "db upgrade": Upgraded,
     "db backup": BackedUp,
+    "db rebuild": Rebuilt,
 }
 """The type of `data` by verb; it is null where the verb as a whole failed."""
 

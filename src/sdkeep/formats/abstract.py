@@ -21,10 +21,12 @@ def called(value: Value) -> str:
     """
     if not isinstance(value, CallNode) or not isinstance(value.callable, GlobalNode):
         return ""
-    arguments = sequence(value.args)
-    if value.callable.dotted in _NEW and arguments and isinstance(arguments[0], GlobalNode):
-        return arguments[0].dotted
-    return value.callable.dotted
+    maker = value.callable.dotted
+    if maker in _NEW:
+        arguments = sequence(value.args)
+        if arguments and isinstance(arguments[0], GlobalNode):
+            return arguments[0].dotted
+    return maker
 
 
 def sequence(value: Value) -> list[Value] | None:

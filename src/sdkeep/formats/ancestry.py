@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from sdkeep.formats.known import WEIGHTS
 from sdkeep.formats.tolerant import LONGEST, parsed, value
@@ -11,6 +12,9 @@ from sdkeep.ground.digest import DIGITS, EMPTY_SHA256, Digest, DigestKind
 from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
 
 Scalar = str | int | float | bool | None
+
+CARRIED = "metadata:sd_merge_models"
+"""Who says so, of edges between the ancestors of a merge."""
 
 _MOST = 64
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -20,7 +24,8 @@ _LOADED = ("ckpt_name", "unet_name", "lora_name")
 
 def edges(metadata: Mapping[str, str], extras: Mapping[str, Scalar] | None = None) -> tuple[Edge, ...]:
     """The parents a file claims. `extras` are the plain values beside a pickle's tensors, where embeddings say it."""
-    found = [*_trained(metadata), *_merged(metadata), *_listed(metadata), *_graph(metadata), *_pickled(extras or {})]
+    found = [*_rewritten(metadata), *_trained(metadata), *_merged(metadata), *_listed(metadata)]
+    found += [*_graph(metadata), *_pickled(extras or {}), *_carried(metadata)]
     return tuple(dict.fromkeys(found))[:_MOST]
 
 
@@ -38,11 +43,34 @@ def ancestors(metadata: Mapping[str, str]) -> tuple[tuple[str, Edge], ...]:
     return tuple(found)
 
 
+def _carried(metadata: Mapping[str, str]) -> Iterator[Edge]:
+    """The same as claims of the merge itself: it was made from them too, only not directly."""
+    for child, edge in ancestors(metadata):
+        yield replace(edge, source=CARRIED, verbatim=f"{child}: {edge.verbatim}"[:LONGEST])
+
+
+def carried(edge: Edge) -> tuple[str, Edge] | None:
+    """The ancestor's SHA-256 and its edge, of a claim that a merge carries along; None for any other claim."""
+    child, colon, verbatim = edge.verbatim.partition(": ")
+    if edge.source != CARRIED or not colon or not Digest.of(DigestKind.SHA256, child):
+        return None
+    return child, replace(edge, source="metadata:sd_merge_recipe", verbatim=verbatim)
+
+
 def ancestor_names(metadata: Mapping[str, str]) -> dict[str, str]:
     """What a merge calls the models that took part in it, by their SHA-256."""
     named = _names(parsed(metadata.get("sd_merge_models", "")))
     found = ((Digest.of(DigestKind.SHA256, key), name) for key, name in list(named.items())[:_MOST])
     return {digest.value: name[:LONGEST] for digest, name in found if digest}
+
+
+def _rewritten(metadata: Mapping[str, str]) -> Iterator[Edge]:
+    """The file that sdkeep wrote this one from: converted, or the same tensors under other metadata."""
+    for key, method in (("sdkeep.converted_from", ""), ("sdkeep.edited_from", "metadata")):
+        digest = Digest.of(DigestKind.SHA256, value(metadata, key).removeprefix("sha256:"))
+        if digest:
+            parent = Parent(Trust.SHA256, digest.value)
+            yield Edge(parent, Relation.CONVERTED_FROM, f"metadata:{key}", metadata[key], method=method)
 
 
 def _trained(metadata: Mapping[str, str]) -> Iterator[Edge]:

@@ -5,27 +5,37 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from blake3 import blake3
 
 from sdkeep.formats.safetensors import MOST_HEADER
 from sdkeep.formats.source import FileSource
-from sdkeep.ground.digest import DIGITS, Digest, DigestKind
+from sdkeep.ground.digest import DIGITS, OF_TENSORS, Digest, DigestKind
+from sdkeep.ground.errors import StoreError
 from sdkeep.ground.events import Report, Stop, silent, stage
 from sdkeep.ground.source import Source
 
-ALL: frozenset[DigestKind] = frozenset(DigestKind)
+ALL: frozenset[DigestKind] = frozenset(DigestKind) - OF_TENSORS
 
 _PIECE = 1 << 20
+_LARGE_PIECE = 4 << 20
+_WORTH_THREADS = 32 << 20
+_AT_ONCE = 4
+"""Threads for one file: SHA-256 of the whole and of the payload cost the same, the other two about half as much."""
+
 _OLD_START, _OLD_LENGTH = 0x100000, 0x10000
 
 
 class Hasher:
     """Takes a file's bytes in order and in pieces of any size, and knows its digests at the end.
 
-    AutoV1 exists for files longer than 1 MiB only: of shorter ones it is the digest of nothing. AutoV3 exists for
-    files whose first bytes are a safetensors header.
+    AutoV1 exists for files longer than 1 MiB only: of shorter ones it is the digest of nothing. AutoV3 and kohya's
+    `sshs_model_hash` exist for files whose first bytes are a safetensors header. kohya's `sshs_legacy_hash` is not
+    among them: it covers a file that was never written, with part of the metadata.
     """
 
     def __init__(self, kinds: frozenset[DigestKind] = ALL, size: int | None = None) -> None:
@@ -40,33 +50,42 @@ class Hasher:
         self._crc32 = 0
         self._old = hashlib.sha256()
         self._payload = hashlib.sha256()
-        self._undecided = DigestKind.AUTOV3 in kinds
+        self._undecided = bool(kinds & {DigestKind.AUTOV3, DigestKind.SSHS})
 
     def update(self, data: bytes) -> None:
         """Take the next bytes."""
-        if not data:
-            return
-        if self._whole:
-            self._whole.update(data)
-        if self._blake3:
-            self._blake3.update(data)
-        if DigestKind.CRC32 in self._kinds:
-            self._crc32 = zlib.crc32(data, self._crc32)
-        if self._done < _OLD_START + _OLD_LENGTH and self._done + len(data) > _OLD_START:
-            self._old.update(data[max(_OLD_START - self._done, 0) : _OLD_START + _OLD_LENGTH - self._done])
-        if self._undecided or self._payload_at is not None:
-            self._take_payload(data)
-        self._done += len(data)
+        for take in self.parts(data):
+            take()
 
-    def _take_payload(self, data: bytes) -> None:
+    def parts(self, data: bytes) -> list[Callable[[], object]]:
+        """The work on the next bytes, in parts that may run at the same time; all of it before more bytes come."""
+        if not data:
+            return []
+        at, self._done = self._done, self._done + len(data)
+        work: list[Callable[[], object]] = []
+        if self._whole:
+            work.append(partial(self._whole.update, data))
         if self._undecided:
-            self._front += data[: 9 - len(self._front)]
-            if len(self._front) < 9:
-                return
+            self._decide(data)
+        if self._payload_at is not None and self._done > self._payload_at:
+            work.append(partial(self._payload.update, memoryview(data)[max(self._payload_at - at, 0) :]))
+        if DigestKind.CRC32 in self._kinds:
+            work.append(partial(self._take_crc32, data))
+        if self._blake3:
+            work.append(partial(self._blake3.update, data))
+        if at < _OLD_START + _OLD_LENGTH and self._done > _OLD_START:
+            self._old.update(data[max(_OLD_START - at, 0) : _OLD_START + _OLD_LENGTH - at])
+        return work
+
+    def _take_crc32(self, data: bytes) -> None:
+        self._crc32 = zlib.crc32(data, self._crc32)
+
+    def _decide(self, data: bytes) -> None:
+        """Whether this is safetensors, and where its payload begins, as soon as nine bytes are there."""
+        self._front += data[: 9 - len(self._front)]
+        if len(self._front) == 9:
             self._undecided = False
             self._payload_at = _payload_start(self._front, self._size)
-        if self._payload_at is not None and self._done + len(data) > self._payload_at:
-            self._payload.update(memoryview(data)[max(self._payload_at - self._done, 0) :])
 
     def finish(self) -> tuple[Digest, ...]:
         """The digests of everything taken so far, in the order of `DigestKind`."""
@@ -77,8 +96,9 @@ class Hasher:
             DigestKind.AUTOV1: lambda: self._old.hexdigest() if self._done > _OLD_START else "",
             DigestKind.AUTOV2: lambda: self._whole.hexdigest() if self._whole else "",
             DigestKind.AUTOV3: self._payload_digest,
+            DigestKind.SSHS: self._payload_digest,
         }
-        found = ((kind, makers[kind]()) for kind in DigestKind if kind in self._kinds)
+        found = ((kind, make()) for kind, make in makers.items() if kind in self._kinds)
         return tuple(Digest(kind, value[: DIGITS[kind]]) for kind, value in found if value)
 
     def _payload_digest(self) -> str:
@@ -97,24 +117,47 @@ def _payload_start(front: bytes, size: int | None) -> int | None:
 def digest_file(
     file: Path | Source, kinds: frozenset[DigestKind] = ALL, *, report: Report = silent, stop: Stop | None = None
 ) -> tuple[Digest, ...]:
-    """The digests of a file or source, read once from front to end; raises the errors of reading it, and `Stopped`."""
-    if isinstance(file, Path):
-        with FileSource(file) as source:
-            return _digest(source, kinds, report, stop)
-    return _digest(file, kinds, report, stop)
+    """The digests of a file or source, read once from front to end; raises the errors of reading it, and `Stopped`.
+
+    A file on disk that changes meanwhile has no digest: `StoreError`.
+    """
+    if not isinstance(file, Path):
+        return _digest(file, kinds, report, stop)
+    with FileSource(file) as source:
+        before = _trace(file)
+        found = _digest(source, kinds, report, stop)
+    if _trace(file) != before:
+        raise StoreError(f"`{file}` changed while it was read", "something is writing it", "wait until it is whole")
+    return found
+
+
+def _trace(path: Path) -> tuple[int, ...]:
+    """What changes with a file: its size, its time, which file it is; empty once it is gone."""
+    try:
+        info = path.stat()
+    except OSError:
+        return ()
+    return info.st_size, info.st_mtime_ns, info.st_ino
 
 
 def _digest(source: Source, kinds: frozenset[DigestKind], report: Report, stop: Stop | None) -> tuple[Digest, ...]:
     hasher = Hasher(kinds, source.size)
-    with stage(report, f"hash:{source.name}", f"hash {source.name}", source.size) as moved:
-        done = 0
-        while done < source.size:
+    size = source.size
+    with ExitStack() as held, stage(report, f"hash:{source.name}", f"hash {source.name}", size) as moved:
+        pool = held.enter_context(ThreadPoolExecutor(_AT_ONCE, "digest")) if size >= _WORTH_THREADS else None
+        piece = _LARGE_PIECE if pool else _PIECE
+        done, data = 0, source.read_at(0, piece)
+        while data:
             if stop:
                 stop.check()
-            data = source.read_at(done, _PIECE)
-            if not data:
-                break
-            hasher.update(data)
             done += len(data)
+            work = hasher.parts(data)
+            running = [pool.submit(part) for part in work] if pool else []
+            if not pool:
+                for part in work:
+                    part()
+            data = source.read_at(done, piece) if done < size else b""  # while the last piece is being hashed
+            for future in running:
+                future.result()
             moved(done)
     return hasher.finish()

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from sdkeep.ground.licence import Licence, Use
@@ -42,13 +42,17 @@ def terms_of(licence: Licence) -> Terms:
 
     A refusal that was stated stands, whatever the row says.
     """
-    known = licence_called(licence.id, licence.name)
+    return _terms(licence.id, licence.name, licence.url, tuple(licence.allows.items()))
+
+
+@lru_cache(maxsize=1024)
+def _terms(id_: str, name: str, url: str, stated: tuple[tuple[Use, bool], ...]) -> Terms:
+    known = licence_called(id_, name)
     if known is None:
-        return Terms((licence.id,), licence.name or licence.id, licence.url, dict(licence.allows))
-    name = licence.name or known.name
-    refused = {use: False for use, allowed in licence.allows.items() if not allowed}
+        return Terms((id_,), name or id_, url, dict(stated))
+    refused = {use: False for use, allowed in stated if not allowed}
     depends = {use: why for use, why in known.depends.items() if use not in refused}
-    return Terms(known.ids, name, licence.url or known.url, known.allows | refused, (), depends, known.restrictions)
+    return Terms(known.ids, name or known.name, url or known.url, known.allows | refused, (), depends, known.restrictions)
 
 
 @cache

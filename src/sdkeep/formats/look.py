@@ -7,16 +7,16 @@ there: that is a flaw, and what was found until then is kept.
 
 from __future__ import annotations
 
-from sdkeep.formats import gguf, legacy, numpyfile, torchzip
+from sdkeep.formats import legacy, numpyfile, torchzip
 from sdkeep.formats.contents import Container, Contents
 from sdkeep.formats.draft import MOST_STACKED, Draft, is_binary_pickle, pickle_at
 from sdkeep.formats.magics import STREAMS
 from sdkeep.formats.safetensors import read_header
-from sdkeep.formats.sniff import sniff
+from sdkeep.formats.sniff import told
 from sdkeep.formats.tarball import examine as examine_tar
 from sdkeep.formats.tensors import Record
 from sdkeep.formats.twofold import second_nature
-from sdkeep.formats.zipdir import read_directory
+from sdkeep.formats.zipdir import Directory
 from sdkeep.ground.errors import FormatError, NotByRanges
 from sdkeep.ground.events import Stop
 from sdkeep.ground.source import Source
@@ -44,14 +44,12 @@ def look(source: Source, *, thorough: bool = True, stop: Stop | None = None) -> 
 def _enter(draft: Draft) -> Container:
     """Look at the source of a draft, which may be a file inside another."""
     draft.check()
-    draft.container = sniff(draft.source)
-    container = _examine(draft, draft.container)
+    draft.container, directory = told(draft.source)
+    container = _zip(draft, directory) if draft.container in _ZIPS else _examine(draft, draft.container)
     return container if container in _ZIPS else second_nature(draft, container)
 
 
 def _examine(draft: Draft, container: Container) -> Container:
-    if container in _ZIPS:
-        return _zip(draft, container)
     if container is Container.SAFETENSORS:
         _safetensors(draft)
     elif container is Container.TORCH_LEGACY:
@@ -61,11 +59,13 @@ def _examine(draft: Draft, container: Container) -> Container:
     elif container is Container.TAR:
         return examine_tar(draft)
     elif container is Container.GGUF:
+        from sdkeep.formats import gguf  # rarely met, so loaded when needed
+
         gguf.examine(draft)
     elif container is Container.NUMPY:
         numpyfile.examine(draft)
     elif container is Container.PNG:
-        from sdkeep.formats import pngembed  # rarely met, so loaded when needed
+        from sdkeep.formats import pngembed
 
         pngembed.examine(draft)
     elif container in STREAMS:
@@ -75,11 +75,10 @@ def _examine(draft: Draft, container: Container) -> Container:
     return container
 
 
-def _zip(draft: Draft, container: Container) -> Container:
-    directory = read_directory(draft.source)
+def _zip(draft: Draft, directory: Directory | None) -> Container:
     if directory is None:
         draft.flaw("directory-missing", "the archive has no directory at its end: it is cut short or damaged")
-        return container
+        return draft.container
     return torchzip.examine(draft, directory)
 
 

@@ -48,7 +48,7 @@ class Output:
 
     def __enter__(self) -> Self:
         if os.path.lexists(self._out):
-            raise _in_the_way(self._out)
+            raise in_the_way(self._out)
         with translated(self._out, self._size):
             free = shutil.disk_usage(self._out.parent).free
         if free < self._size:
@@ -141,8 +141,8 @@ class Output:
             self._stop.check()
         with translated(self._out, self._size):
             os.fsync(self._file)
-            _rename(self._temporary, self._out)
-            _sync_folder(self._out.parent)
+            rename_new(self._temporary, self._out)
+            sync_folder(self._out.parent)
 
 
 def _create(out: Path) -> tuple[Path, int]:
@@ -154,19 +154,20 @@ def _create(out: Path) -> tuple[Path, int]:
     raise NotWritable(f"`{out.parent}` is full of unfinished files", "names in `.part` are left over", "remove them")
 
 
-def _rename(temporary: Path, out: Path) -> None:
+def rename_new(temporary: Path, out: Path) -> None:
     """Name the file without replacing another: by a link where the file system has them."""
     try:
         os.link(temporary, out)
     except FileExistsError:
-        raise _in_the_way(out) from None
+        raise in_the_way(out) from None
     except OSError:
         if os.path.lexists(out):
-            raise _in_the_way(out) from None
+            raise in_the_way(out) from None
         temporary.rename(out)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system can."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -178,7 +179,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _in_the_way(out: Path) -> WouldOverwrite:
+def in_the_way(out: Path) -> WouldOverwrite:
+    """The error for a name that is taken."""
     return WouldOverwrite(f"`{out}` is already there", "nothing is overwritten", "choose another name with `-o`")
 
 

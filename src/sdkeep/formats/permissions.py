@@ -54,9 +54,11 @@ def effective(use: Use, own: Holder, ancestors: Iterable[Holder] = ()) -> Permis
     holders = (own, *ancestors)
     said = [sentence for holder in holders for sentence in _says(use, holder)]
     for answer in (Allowed.NO, Allowed.UNKNOWN, Allowed.YES):
-        why = _grouped([sentence for sentence in said if sentence.answer is answer])
-        if why:
-            return Permission(use, answer, why, () if answer is Allowed.NO else conditions(holders))
+        told = [sentence for sentence in said if sentence.answer is answer]
+        if told:
+            by = tuple(dict.fromkeys(sentence.name for sentence in told if sentence.name))
+            come = () if answer is Allowed.NO else conditions(holders)
+            return Permission(use, answer, _grouped(told), come, by)
     return Permission(use, Allowed.UNKNOWN, ("no licence is recorded",))
 
 

@@ -13,7 +13,7 @@ from sdkeep.formats.pickled.machine import read_pickle
 from sdkeep.formats.pickled.values import EventKind
 from sdkeep.formats.safetensors import MOST_HEADER
 from sdkeep.formats.torchzip import container_of
-from sdkeep.formats.zipdir import read_directory
+from sdkeep.formats.zipdir import Directory, read_directory
 from sdkeep.ground.source import Source
 
 _FRONT = 4096
@@ -25,13 +25,23 @@ _ACTS = {EventKind.CALL, EventKind.BUILD, EventKind.EXTENSION}
 
 def sniff(source: Source) -> Container:
     """The container of `source`: magic numbers and a little structure, in one or two reads."""
+    return told(source)[0]
+
+
+def told(source: Source) -> tuple[Container, Directory | None]:
+    """The same, with the directory of a zip, by which its kind is told."""
     if source.size == 0:
-        return Container.EMPTY
+        return Container.EMPTY, None
     front = source.read_at(0, _FRONT)
     container = by_magic(front)
     if container is Container.ZIP:
         directory = read_directory(source)
-        return container_of(directory) if directory else Container.ZIP
+        return container_of(directory) if directory else Container.ZIP, directory
+    return _plain(source, front, container), None
+
+
+def _plain(source: Source, front: bytes, container: Container | None) -> Container:
+    """The container of what is no zip."""
     if container is not None and container is not Container.TAR:
         return container
     if _is_safetensors(front, source.size):

@@ -71,6 +71,27 @@ class FileSource:
         except OSError as error:
             raise StoreError(f"`{self._path}` cannot be read", error.strerror or str(error)) from error
 
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill `buffer` from `offset` on; says how many bytes arrived, fewer only at the end of the file."""
+        _check(offset, len(buffer))
+        done, length = 0, min(len(buffer), max(self._size - offset, 0))
+        try:
+            while done < length:
+                moved = self._fill(offset + done, buffer[done:length])
+                if not moved:
+                    break
+                done += moved
+        except OSError as error:
+            raise StoreError(f"`{self._path}` cannot be read", error.strerror or str(error)) from error
+        return done
+
+    def _fill(self, offset: int, buffer: memoryview) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [buffer], offset)
+        with self._lock:  # Windows has no preadv
+            self._file.seek(offset)
+            return self._file.readinto(buffer) or 0
+
     def _read(self, offset: int, length: int) -> bytes:
         if hasattr(os, "pread"):
             return os.pread(self._file.fileno(), length, offset)

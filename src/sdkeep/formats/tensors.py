@@ -101,24 +101,24 @@ class TensorReader:
     def read(self, value: Value, name: str) -> Tensor:
         """The tensor `value` describes, under `name`; without a span (and with a flaw) when its bytes cannot be had."""
         try:
-            return replace(self._read(value), name=name)
+            return self._read(value, name)
         except _Unreadable as problem:
             offset = value.offset if isinstance(value, CallNode) else None
             self.flaws.append(Flaw(problem.rule, f"`{name}`: {problem.why}", offset, name, problem.grave))
             return Tensor(name, problem.dtype or "unknown", problem.shape)
 
-    def _read(self, value: Value) -> Tensor:
+    def _read(self, value: Value, name: str) -> Tensor:
         inner = _wrapped(value)
-        name, arguments = called(inner), _arguments(inner)
-        if name in _REFUSED:
-            raise _Unreadable(*_REFUSED[name], False, *_known(name, arguments))
-        if name in _NUMPY:
-            return _from_numpy(arguments)
-        if name in _PLAIN:
-            return self._plain(name, arguments)
+        maker, arguments = called(inner), _arguments(inner)
+        if maker in _REFUSED:
+            raise _Unreadable(*_REFUSED[maker], False, *_known(maker, arguments))
+        if maker in _NUMPY:
+            return replace(_from_numpy(arguments), name=name)
+        if maker in _PLAIN:
+            return self._plain(name, maker, arguments)
         raise _Unreadable("tensor-malformed", "its wrapper holds no tensor that torch would rebuild")
 
-    def _plain(self, name: str, arguments: list[Value]) -> Tensor:
+    def _plain(self, name: str, maker: str, arguments: list[Value]) -> Tensor:
         if len(arguments) < 4:
             raise _Unreadable("tensor-malformed", "an argument is missing")
         storage = self._storage(arguments[0])
@@ -126,15 +126,15 @@ class TensorReader:
         if start is None or shape is None or strides is None or len(shape) != len(strides):
             raise _Unreadable("tensor-malformed", "offset, shape or strides are no whole numbers", dtype=storage.dtype)
         dtype, extra = storage.dtype, arguments[6:7]
-        if name.endswith("_v3"):
+        if maker.endswith("_v3"):
             dtype, extra = torch_dtype(arguments[6] if len(arguments) > 6 else None), arguments[7:8]
         if extra and any(flag for _, flag in mapping(extra[0]) or []):
             raise _Unreadable("tensor-lazy", "it is a conjugate or negated view", False, dtype, shape)
         record = self._record(storage, dtype, shape)
-        start += storage.start // (item_size(dtype) or 1) if name.endswith("_v3") else storage.start
+        start += storage.start // (item_size(dtype) or 1) if maker.endswith("_v3") else storage.start
         _check_bounds(start, shape, strides, dtype, min(record.size, storage.length))
         return Tensor(
-            name="",
+            name=name,
             dtype=dtype,
             shape=shape,
             span=record.span,

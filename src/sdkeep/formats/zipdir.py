@@ -228,6 +228,8 @@ def _entries(raw: bytes, start: int, shift: int, count: int) -> tuple[list[Entry
 
 def _wide(extra: bytes, size: int, stored: int, header: int) -> tuple[int, int, int]:
     """The three numbers with those that are all ones taken from the zip64 field (id 1) of the extra data."""
+    if _FULL not in (size, stored, header):
+        return size, stored, header
     for kind, data in _extras(extra):
         if kind == 1:
             numbers = iter(struct.unpack(f"<{len(data) // 8}Q", data[: len(data) // 8 * 8]))
@@ -260,7 +262,7 @@ def _entry_flaws(entry: Entry, extra: bytes, at: int) -> Iterator[Flaw]:
         yield Flaw("size-mismatch", f"`{name}` is stored as it is, yet its two sizes differ", at, name)
     if b"\0" in entry.raw:
         yield Flaw("nul-in-name", f"the name `{name}` holds a NUL, where some readers stop", at, name)
-    if any(kind == 0x7075 for kind, _ in _extras(extra)):
+    if extra and any(kind == 0x7075 for kind, _ in _extras(extra)):
         yield Flaw("second-name", f"`{name}` carries a second name in its extra data", at, name)
     if _travels(name):
         yield Flaw("traversal-name", f"the name `{name}` would climb out of a folder", at, name)

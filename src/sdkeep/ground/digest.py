@@ -11,7 +11,9 @@ class DigestKind(StrEnum):
     """The hashes that hubs and WebUIs name files by.
 
     `autov1` is SHA-256 over the 64 KiB at 1 MiB, cut to 8 digits; `autov2` the first 10 digits of the file's SHA-256;
-    `autov3` the first 12 digits of the SHA-256 of a safetensors payload (what follows the header).
+    `sshs` the SHA-256 of a safetensors payload (what follows the header), which kohya writes as `sshs_model_hash` and
+    ModelSpec as `hash_sha256`; `autov3` its first 12 digits. The last four name
+    tensors whatever file they lie in, see `formats.tensor_digest`; no hub knows them.
     """
 
     SHA256 = "sha256"
@@ -20,6 +22,11 @@ class DigestKind(StrEnum):
     AUTOV1 = "autov1"
     AUTOV2 = "autov2"
     AUTOV3 = "autov3"
+    SSHS = "sshs"
+    TENSORS = "tensors"
+    CORE = "core"
+    HALF = "half"
+    BRAIN = "brain"
 
 
 DIGITS: dict[DigestKind, int] = {
@@ -29,7 +36,15 @@ DIGITS: dict[DigestKind, int] = {
     DigestKind.AUTOV1: 8,
     DigestKind.AUTOV2: 10,
     DigestKind.AUTOV3: 12,
+    DigestKind.SSHS: 64,
+    DigestKind.TENSORS: 64,
+    DigestKind.CORE: 64,
+    DigestKind.HALF: 64,
+    DigestKind.BRAIN: 64,
 }
+
+OF_TENSORS = frozenset({DigestKind.TENSORS, DigestKind.CORE, DigestKind.HALF, DigestKind.BRAIN})
+"""The kinds that say what the tensors are, not what the file is."""
 
 _HEX = re.compile(r"[0-9a-f]+")
 
@@ -67,7 +82,9 @@ class Digest:
         value = text.strip().lower()
         if not _HEX.fullmatch(value):
             return ()
-        return tuple(cls(kind, value) for kind, digits in DIGITS.items() if digits == len(value))
+        return tuple(
+            cls(kind, value) for kind, digits in DIGITS.items() if digits == len(value) and kind not in OF_TENSORS
+        )
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.value}"

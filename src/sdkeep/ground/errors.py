@@ -25,7 +25,9 @@
     │   ├── Stalled
     │   └── DigestMismatch            1
     ├── FormatError                   2  broken input
-    │   └── CannotConvert
+    │   ├── CannotConvert
+    │   ├── WrongFamily               an adapter or a model that was made for another architecture
+    │   └── PartialMatch              an adapter that only part of finds its place, where all of it was asked for
     ├── UnsafeFile                    1  our verdict forbids placing it
     ├── StoreError                    2
     │   ├── DiskFull
@@ -260,6 +262,22 @@ class CannotConvert(FormatError):
     """Readable, but not expressible in the wanted form; names the key."""
 
     code = "cannot-convert"
+
+
+class WrongFamily(FormatError):
+    """Made for another architecture, or nothing in it has a place here."""
+
+    code = "wrong-family"
+
+
+class PartialMatch(FormatError):
+    """Some layers have no place here and `--strict` was given; `names` are theirs, as written."""
+
+    code = "partial-match"
+
+    def __init__(self, what: str, why: str = "", next: str = "", *, names: tuple[str, ...] = ()) -> None:
+        super().__init__(what, why, next)
+        self.names = names
 
 
 class UnsafeFile(KeepError):

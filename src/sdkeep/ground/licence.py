@@ -43,13 +43,14 @@ class Allowed(StrEnum):
 class Permission:
     """Whether one use is allowed once the whole lineage is counted; `why` names the files and licences that decide.
 
-    `conditions` are what comes with a yes: restrictions that pass on.
+    `conditions` are what comes with a yes: restrictions that pass on. `by` are the names of the files that decide.
     """
 
     use: Use
     allowed: Allowed
     why: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
 
 
 ADVICE = (

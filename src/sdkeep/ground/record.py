@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sdkeep.ground.digest import Digest
@@ -63,6 +63,8 @@ class Location:
 
     `ui` is the name of the registered interface it is placed in, empty for files catalogued where they lie.
     `blob_root` names the store root the bytes come from. `inode` and `mtime_ns` as they were when last looked at.
+    `missing` is when the file was found gone, empty while it is there. Of a file that is not hashed yet `sha256` is
+    empty, and `name`, the catalogue name of its artifact, is all that tells it.
     """
 
     path: str
@@ -74,17 +76,24 @@ class Location:
     mtime_ns: int = 0
     size: int = 0
     blob_root: str = ""
+    missing: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ui:
-    """A registered WebUI: a name the person chose, the id of its layout, its root folder."""
+    """A registered WebUI: a name the person chose, the id of its layout, its root folder.
+
+    `url` is where it answers while it runs; `share` how it is shared: empty for links, `paths` for its own path file.
+    """
 
     name: str
     layout: str
     root: str
     template: str = ""
     added: str = ""
+    url: str = ""
+    share: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +139,56 @@ class Sidecar:
     sha256: str
     content: str
     ui: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A model of a hub that a person holds: at one release (`release`, its id there), or at whatever is here."""
+
+    hub: str
+    model_id: str
+    release: str = ""
+    note: str = ""
+    at: str = ""
+    model_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """That a place (`civitai`, an archive's name) was asked for a hash, and whether it knew it."""
+
+    sha256: str
+    place: str
+    found: bool
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UsedModel:
+    """A model that a picture was made with. `sha256` is empty for one that was never known by its bytes."""
+
+    role: str
+    name: str
+    sha256: str = ""
+    weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A picture made here: the file and what it was asked for. `sha256` is that of the picture, `made` UTC ISO-8601.
+
+    `settings` are plain JSON values by name. `id` is 0 before it is recorded.
+    """
+
+    path: str
+    sha256: str
+    prompt: str = ""
+    negative: str = ""
+    infotext: str = ""
+    settings: dict[str, object] = field(default_factory=dict)
+    seed: str = ""
+    width: int = 0
+    height: int = 0
+    models: tuple[UsedModel, ...] = ()
+    made: str = ""
+    id: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Source(Protocol):
@@ -24,4 +24,13 @@ class Source(Protocol):
 
     def read_at(self, offset: int, length: int) -> bytes:
         """The bytes from `offset` on."""
+        ...
+
+
+@runtime_checkable
+class SourceInto(Source, Protocol):
+    """A source that can also read into memory of the caller's, which saves a copy."""
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill `buffer`, of bytes, from `offset` on; says how many arrived, fewer only where the source ends."""
         ...

@@ -39,6 +39,19 @@ class Start:
                 found = self.arguments[number + 1]
         return found
 
+    def values(self, *flags: str) -> tuple[str, ...]:
+        """Everything that follows these flags, for those that take several values and may be repeated."""
+        found: list[str] = []
+        taking = False
+        for argument in self.arguments:
+            name, equals, rest = argument.partition("=")
+            if argument.startswith("-"):
+                taking = name in flags
+                found += [rest] if taking and equals else []
+            elif taking:
+                found.append(argument)
+        return tuple(found)
+
 
 def read_sh(text: str, variable: str, environ: Mapping[str, str]) -> Start:
     """The words of `variable` as a POSIX shell script sets it."""

@@ -13,7 +13,22 @@ from sdkeep.layouts.values import Arguments, Layout, Shelf
 
 __all__ = ["BUILT_IN", "Arguments", "Layout", "Shelf", "find", "layouts"]
 
-BUILT_IN = ("a1111", "forge", "comfyui")
+BUILT_IN = (
+    "a1111",
+    "forge",
+    "forge-classic",
+    "forge-neo",
+    "reforge",
+    "sdnext",
+    "comfyui",
+    "invokeai",
+    "fooocus",
+    "stabilitymatrix",
+    "swarmui",
+    "drawthings",
+    "kohya",
+    "onetrainer",
+)
 
 
 def layouts(extra: Path | None = None) -> tuple[Layout, ...]:

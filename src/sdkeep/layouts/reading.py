@@ -10,12 +10,17 @@ from types import MappingProxyType
 
 from sdkeep.ground.errors import LayoutError
 from sdkeep.ground.kinds import Family, Kind
-from sdkeep.layouts.values import Arguments, Layout, Shelf
+from sdkeep.layouts.values import Arguments, Config, Layout, Server, Shelf
 
-SIDECARS = ("a1111-json", "preview-png")
+SIDECARS = ("a1111-json", "preview-png", "civitai-info", "cm-info", "lora-manager")
+SHARES = ("", "comfyui-yaml", "fooocus-json", "swarm-fds", "flags", "register")
+FORMATS = ("json", "yaml", "fds")
+APIS = ("", "a1111", "comfyui", "invokeai")
 PROMPT_FIELDS = ("stem", "weight", "path", "file")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_EXTENSION = re.compile(r"\.[a-z0-9]{1,16}")
+_EXTENSION = re.compile(r"(?:\.[a-z0-9]{1,16}){1,2}")
+_LOCAL = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}")
+_ADDRESS = re.compile(r"(?:/[A-Za-z0-9_.-]+)+/?")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
@@ -38,10 +43,17 @@ def read_layout(text: str, file: str) -> Layout:
         sd_versions=_sd_versions(table.table("sd_versions")),
         shelves=_shelves(table.table("shelf")),
         arguments=_arguments(table.table("arguments")),
+        models=_inside(table, "models", table.text("models", "models")),
+        config=_config(table.table("config")),
+        server=_server(table.table("server")),
+        share=_one_of(table, "share", SHARES),
+        refused=table.text("refused", ""),
+        instead=table.text("instead", ""),
+        caches=table.flag("caches", False),
         **_markers(table.table("detect")),
     )
     table.finish()
-    if not layout.shelves:
+    if not layout.shelves and not layout.refused:
         raise table.wrong("shelf", "there is no `[shelf.KIND]`")
     return layout
 
@@ -132,9 +144,45 @@ def _arguments(table: _Table) -> Arguments:
         models=table.texts("models"),
         reference=flag,
         referenced=moved,
+        launchers=_paths(table, "launchers"),
+        extra=table.texts("extra"),
     )
     table.finish()
     return arguments
+
+
+def _config(table: _Table) -> Config:
+    file = table.text("file", "")
+    config = Config(
+        file=_inside(table, "file", file) if file else "",
+        format=_one_of(table, "format", FORMATS),
+        models=table.text("models", ""),
+        must_exist=table.flag("must_exist", False),
+        below=table.flag("below", False),
+    )
+    table.finish()
+    return config
+
+
+def _server(table: _Table) -> Server:
+    server = Server(
+        url=table.text("url", ""),
+        api=_one_of(table, "api", APIS),
+        port_flags=table.texts("port_flags"),
+        host=table.text("host", ""),
+        port=table.text("port", ""),
+    )
+    table.finish()
+    if server.url and not _LOCAL.fullmatch(server.url):
+        raise table.wrong("url", f"`{server.url}` is no address on this machine such as `http://127.0.0.1:7860`")
+    return server
+
+
+def _one_of(table: _Table, key: str, known: tuple[str, ...]) -> str:
+    text = table.text(key, known[0])
+    if text not in known:
+        raise table.wrong(key, f"`{text}` is none of {', '.join(one for one in known if one)}")
+    return text
 
 
 def _sd_versions(table: _Table) -> Mapping[Family, str]:
@@ -174,6 +222,8 @@ def _shelf(kind: Kind, table: _Table) -> Shelf:
         prompt=_prompt(table),
         verified=table.flag("verified", True),
         source=table.text("source", ""),
+        config=table.texts("config"),
+        refresh=_addresses(table),
     )
     table.finish()
     if not shelf.dirs:
@@ -188,6 +238,14 @@ def _extensions(table: _Table) -> tuple[str, ...]:
     for extension in found:
         if not _EXTENSION.fullmatch(extension):
             raise table.wrong("extensions", f"`{extension}` is no extension such as `.safetensors`")
+    return found
+
+
+def _addresses(table: _Table) -> tuple[str, ...]:
+    found = table.texts("refresh")
+    for address in found:
+        if not _ADDRESS.fullmatch(address):
+            raise table.wrong("refresh", f"`{address}` is no path such as `/sdapi/v1/refresh-loras`")
     return found
 
 

@@ -16,7 +16,8 @@ class Shelf:
     `dirs` are relative to its data folder; the first is where to place. `extensions` are what it lists, best first;
     empty means anything. A name that ends in one of `excluded` is not listed, a stem among `reserved` means something
     else. `flags[i]` are the command-line flags that move `dirs[i]`; with `flags_add` they add a folder in front.
-    `keys` are its names in a path configuration. `follows_folders` says whether linked sub-folders are read.
+    `keys` are its names in a path configuration, `config` those in the WebUI's own one, whose values stand in for
+    `dirs[0]`. `follows_folders` says whether linked sub-folders are read. `refresh` are the addresses to POST to.
     With `if_installed` the folder's parent belongs to an extension and must be there. `prompt` is what a person pastes.
     """
 
@@ -34,6 +35,8 @@ class Shelf:
     prompt: str = ""
     verified: bool = True
     source: str = ""
+    config: tuple[str, ...] = ()
+    refresh: tuple[str, ...] = ()
 
     def lists(self, extension: str) -> bool:
         """Whether the WebUI shows files with this extension (`.pt`) here."""
@@ -44,9 +47,10 @@ class Shelf:
 class Arguments:
     """Where a WebUI's own start arguments are written, and what they move.
 
-    `posix` and `windows` are files below the root that set `variable`; `data` and `models` are the flags that move
-    everything, or everything below `models/`. `reference` is a flag that names another installation, whose folders
-    stand in for the flags in `referenced`.
+    `posix` and `windows` are files below the root that set `variable`, `launchers` batch files there or beside it that
+    call the program itself. `data` and `models` are the flags that move everything, or everything below `models/`;
+    `extra` those that name further path configurations. `reference` is a flag that names another installation, whose
+    folders stand in for the flags in `referenced`.
     """
 
     posix: tuple[str, ...] = ()
@@ -56,6 +60,35 @@ class Arguments:
     models: tuple[str, ...] = ()
     reference: str = ""
     referenced: tuple[tuple[str, str], ...] = ()
+    launchers: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A WebUI's own configuration file, and what it moves.
+
+    `file` lies below the data folder and is `json`, `yaml` or `fds`. `models` is the key that moves everything below
+    `models/`; its value may be a list, or several paths joined by `;`. With `must_exist` a value that names a folder
+    which is not there counts as none. `below` says that a shelf's values are names below the models folder.
+    """
+
+    file: str = ""
+    format: str = "json"
+    models: str = ""
+    must_exist: bool = False
+    below: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How a running WebUI is spoken to: its usual address, and what its configuration calls host and port."""
+
+    url: str = ""
+    api: str = ""
+    port_flags: tuple[str, ...] = ()
+    host: str = ""
+    port: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +97,10 @@ class Layout:
 
     `present` and `absent` are paths below the root that prove or disprove it; `inner` are sub-folders where its root
     may lie. `symlinks` says whether it opens a link by the link's own name. `previews` are the endings of preview
-    pictures it shows, the first being the one we write; `sidecars` the dialects to write.
+    pictures it shows, the first being the one we write; `sidecars` the dialects to write. `models` is the folder that
+    the flags for models move. `share` says how it can be given folders of ours (`comfyui-yaml`, `fooocus-json`,
+    `swarm-fds`, `flags`; `register` where it takes files no other way), `flags` which flags do that. A layout with a
+    text in `refused` takes no files, for the reason told there. `caches` says that it keeps hashes.
     """
 
     id: str
@@ -80,3 +116,10 @@ class Layout:
     arguments: Arguments = Arguments()
     extra_paths: str = ""
     sd_versions: Mapping[Family, str] = field(default_factory=lambda: MappingProxyType({}))
+    models: str = "models"
+    config: Config = Config()
+    server: Server = Server()
+    share: str = ""
+    refused: str = ""
+    instead: str = ""
+    caches: bool = False

@@ -178,6 +178,19 @@ class Web:
         sent = {**(headers or _NOTHING), "content-type": "application/json"}
         return self._answer(_Ask("POST", url, sent, json.dumps(payload).encode()))
 
+    def ask(self, method: str, url: str, payload: object = None) -> Answer:
+        """One request, sent once and never repeated, for what changes something on the other side.
+
+        Any status is handed over as it is; raises `HubDown` when there is no connection.
+        """
+        sent = {"content-type": "application/json"} if payload is not None else _NOTHING
+        ask = _Ask(method, url, sent, None if payload is None else json.dumps(payload).encode())
+        response = self._follow(ask)
+        try:
+            return Answer(response.status_code, response.headers, self._body(response), str(response.url))
+        finally:
+            response.close()
+
     @contextmanager
     def open(self, url: str, *, headers: Mapping[str, str] | None = None) -> Iterator[Stream]:
         """A body of any length, redirects followed, not retried: any status but 451 is handed over as it is."""

@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from sdkeep.ground.errors import DigestMismatch, StoreError, Truncated
+from sdkeep.ground.errors import DigestMismatch, InUse, StoreError, Truncated
 from sdkeep.ground.events import Stop
 from sdkeep.store import platform
 from sdkeep.store.copying import Moved, copy_new, nothing_moved, sha256_of
@@ -137,6 +137,33 @@ class Store:
                         f"`{path.name}` is not what it was a moment ago", sha256, found, f"`sdkeep add '{path}'`"
                     )
                 return self.commit(staged, sha256, staged.stat().st_size)
+            finally:
+                staged.unlink(missing_ok=True)
+
+    def share(self, path: Path, sha256: str, *, moved: Moved = nothing_moved, stop: Stop | None = None) -> Path:
+        """Make a file that lies on this volume a blob where it is: one file with two names, and nothing is copied.
+
+        The file becomes read-only. Raises `StoreError` for one with other names already, since those would change
+        too, `InUse` while a program writes to it, and `DigestMismatch` when its bytes are not what `sha256` says.
+        """
+        if self.has(sha256):
+            return self.path_of(sha256)
+        what = f"cannot share `{path.name}` with the store"
+        self.prepare()
+        staged = self.staging / platform.private_name(f"share-{sha256[:12]}", ".part")
+        with told(what):
+            platform.hard_link(path, staged)
+            try:
+                info = staged.lstat()
+                if not stat.S_ISREG(info.st_mode) or info.st_nlink != 2:
+                    raise StoreError(what, "it has other names, which would be changed with it")
+                found = sha256_of(staged, moved=moved, stop=stop)
+                if found != sha256:
+                    raise DigestMismatch(f"`{path.name}` has changed", sha256, found, f"`sdkeep add '{path}'`")
+                with staged.open("rb") as open_file:
+                    if platform.written_elsewhere(open_file.fileno()):
+                        raise InUse(what, "another program is writing to it", "close that program, then try again")
+                    return self.commit(staged, sha256, info.st_size)
             finally:
                 staged.unlink(missing_ok=True)
 

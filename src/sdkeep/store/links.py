@@ -35,6 +35,14 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a file had besides its bytes: permission bits, and the time of its last change in nanoseconds."""
+
+    mode: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Removal:
     """What became of a placed file. `why` says why it was left; `trashed` is set where the last bytes were in it."""
 
@@ -128,26 +136,54 @@ def unplace(location: Location, blob: Path, trash: Trash, same_bytes: SameBytes)
         return Removal(Outcome.REMOVED, trashed=trash.throw(path, "the last copy, unplaced", location.sha256))
 
 
-def make_plain(location: Location, blob: Path, same_bytes: SameBytes) -> Path:
+def make_plain(location: Location, blob: Path, same_bytes: SameBytes, stamp: Stamp | None = None) -> Path:
     """Turn a placement into a file of its own, which needs the store no more; the bytes stay in the store too.
 
-    Raises `WouldOverwrite` when the path no longer shows what we put there.
+    With a `stamp` the file gets that mode and time. Raises `WouldOverwrite` when the path no longer shows our bytes.
     """
     path = Path(location.path)
     what = f"cannot turn `{path}` into a plain file"
     with told(what, location.size):
-        doubt = "sdkeep did not put it there" if not location.ours else _doubt(location, path, blob, same_bytes)
+        catalogued = location.method is Method.IN_PLACE
+        doubt = "sdkeep did not put it there" if catalogued else _doubt(location, path, blob, same_bytes)
         if doubt:
             raise WouldOverwrite(what, doubt, "`sdkeep doctor` lists what has changed")
         if location.method in (Method.HARDLINK, Method.SYMLINK):
             draft = path.with_name(platform.private_name(".sdkeep-plain", ".tmp"))
-            try:
-                _check_copy(blob, copy_new(blob, draft).sha256)
-                draft.replace(path)
-            finally:
-                draft.unlink(missing_ok=True)
-            platform.fsync_folder(path.parent)
+            _drafted(blob, draft, stamp)
+            trade(draft, path, lambda aside: bool(points_at(aside, blob)), what)
     return path
+
+
+def _drafted(blob: Path, draft: Path, stamp: Stamp | None) -> None:
+    try:
+        _check_copy(blob, copy_new(blob, draft).sha256)
+        if stamp:
+            draft.chmod(stamp.mode)
+            os.utime(draft, ns=(stamp.mtime_ns, stamp.mtime_ns))
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def trade(draft: Path, path: Path, expected: Callable[[Path], bool], what: str) -> None:
+    """Put `draft` in the place of `path`, whose old file goes if it is still the `expected` one; else nothing changes.
+
+    The two names are exchanged in one step and the old file is looked at again under the draft's name, so that whatever
+    somebody put there at the last moment goes back. The draft is gone afterwards, unless another file lies in it.
+    """
+    if not expected(path):
+        platform.remove(draft)
+        raise WouldOverwrite(what, "another file is there now", "`sdkeep doctor` lists what has changed")
+    if not platform.exchange(draft, path):
+        draft.replace(path)  # nothing better here: a file put there in this instant is lost
+    elif expected(draft):
+        platform.remove(draft)
+    else:
+        platform.exchange(draft, path)
+        platform.remove(draft)
+        raise WouldOverwrite(what, "another file was put there in this moment", "try again")
+    platform.fsync_folder(path.parent)
 
 
 def leftovers(folder: Path, before: datetime) -> tuple[Path, ...]:

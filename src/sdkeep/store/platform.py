@@ -37,6 +37,8 @@ _REPARSE_LINKS = frozenset({0xA000000C, 0xA0000003})  # symbolic link, mount poi
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
 _RENAME_NOREPLACE = 1
 _RENAME_EXCL = 4
+_RENAME_EXCHANGE = 2
+_RENAME_SWAP = 2
 _AT_FDCWD = -100
 _counter = itertools.count()
 
@@ -229,17 +231,45 @@ def move_new(source: Path, target: Path) -> None:
         source.unlink()
 
 
+def exchange(one: Path, other: Path) -> bool:
+    """Give two files of one folder each other's names in one step; False where the system cannot."""
+    return not WINDOWS and _rename_with(one, other, _RENAME_SWAP, _RENAME_EXCHANGE)
+
+
+def written_elsewhere(descriptor: int) -> bool:
+    """Whether a program has the file open for writing, where the system can tell; False promises nothing.
+
+    A read lease is refused for such a file. While one is held, a new writer waits until `descriptor` is closed.
+    """
+    if sys.platform != "linux":
+        return False
+    import fcntl
+    import signal
+
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # the default, SIGIO, would end this process
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    return False
+
+
 def _rename_exclusively(source: Path, target: Path) -> bool:
     """The system's own rename that refuses an existing target; False where it has none."""
+    return _rename_with(source, target, _RENAME_EXCL, _RENAME_NOREPLACE)
+
+
+def _rename_with(source: Path, target: Path, darwin: int, linux: int) -> bool:
+    """The system's rename with a flag; False where it knows none."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
     old, new = os.fsencode(source), os.fsencode(target)
     try:
         if sys.platform == "darwin":
-            failed = libc.renamex_np(old, new, _RENAME_EXCL)
+            failed = libc.renamex_np(old, new, darwin)
         else:
-            failed = libc.renameat2(_AT_FDCWD, old, _AT_FDCWD, new, _RENAME_NOREPLACE)
+            failed = libc.renameat2(_AT_FDCWD, old, _AT_FDCWD, new, linux)
     except AttributeError:
         return False
     if not failed:

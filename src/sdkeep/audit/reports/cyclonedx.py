@@ -72,7 +72,7 @@ def _ref(file: Audited) -> str:
 
 
 def _changed(file: Audited) -> bool:
-    return file.judged is Judged.CHANGED
+    return file.judged in (Judged.CHANGED, Judged.BESIDE)
 
 
 def _component(file: Audited, names: dict[str, str]) -> Json:

@@ -18,13 +18,15 @@ class Judged(StrEnum):
     """Where a verdict comes from.
 
     `scanned` now; `stored`, by today's engine and policy; `changed`: scanned now, since the file is not as it was
-    recorded; `absent`: the bytes are not here, so what is on record is all there is.
+    recorded; `absent`: the bytes are not here, so what is on record is all there is; `beside`: scanned now, a
+    configuration that nobody catalogued and that WebUIs read for the model it lies beside.
     """
 
     SCANNED = "scanned"
     STORED = "stored"
     CHANGED = "changed"
     ABSENT = "absent"
+    BESIDE = "beside"
 
 
 @dataclass(frozen=True, slots=True)

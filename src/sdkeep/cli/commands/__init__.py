@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-import typer
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
+
+MODULES = (
+    "search",
+    "get",
+    "show",
+    "lineage",
+    "ls",
+    "add",
+    "scan",
+    "audit",
+    "allow",
+    "convert",
+    "verify",
+    "place",
+    "rm",
+    "dedupe",
+    "du",
+    "gc",
+    "doctor",
+    "ui",
+    "auth",
+    "config",
+    "db",
+    "demo",
+)
+"""Modules in the order that help lists their verbs; each registers the verb or group of its own name, and perhaps more."""
 
 
-def register(app: typer.Typer) -> None:
-    """Put every verb on `app`, in the order that help lists them."""
-    from sdkeep.cli.commands import (
-        add,
-        allow,
-        audit,
-        auth,
-        config,
-        convert,
-        db,
-        demo,
-        doctor,
-        gc,
-        get,
-        lineage,
-        ls,
-        place,
-        rm,
-        scan,
-        search,
-        show,
-        ui,
-        verify,
-    )
-
-    for module in (
-        search,
-        get,
-        show,
-        lineage,
-        ls,
-        add,
-        scan,
-        audit,
-        allow,
-        convert,
-        verify,
-        place,
-        rm,
-        gc,
-        doctor,
-        ui,
-        auth,
-        config,
-        db,
-        demo,
-    ):
-        module.register(app)
+def register(app: typer.Typer, word: str = "") -> None:
+    """Put every verb on `app`; when `word` is one of them, its module alone, for a run needs no other."""
+    for name in (word,) if word in MODULES else MODULES:
+        import_module(f"{__name__}.{name}").register(app)

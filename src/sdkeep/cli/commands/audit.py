@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sdkeep.cli.commands.permits import ForUse, licence_reply
 from sdkeep.cli.commands.reports import AUDIT_FORMS, ReportFile, ReportForm, reported
 from sdkeep.cli.commands.shared import KindName, kind_called
 from sdkeep.cli.completion import catalogue_names
@@ -23,6 +24,7 @@ _ORIGINS = {
     "stored": "on record from today's engine and policy",
     "changed": "changed since catalogued",
     "absent": "not here",
+    "beside": "of configurations beside them",
 }
 
 
@@ -37,6 +39,7 @@ def register(app: typer.Typer) -> None:
             "sdkeep audit --kind checkpoint -v",
             "sdkeep audit --report sarif -o audit.sarif",
             "sdkeep audit --report cyclonedx -o models.cdx.json",
+            "sdkeep audit --licence commercial",
         ),
     )
     def audit(
@@ -51,12 +54,15 @@ def register(app: typer.Typer) -> None:
         ] = False,
         report: ReportForm = "",
         out: ReportFile = None,
+        licence: ForUse = "",
     ) -> Reply:
         """Judge every catalogued file: by the verdict on record, or anew where engine, policy or file changed.
 
         Lists what is bad, undecided or disputed; -v lists the notes too. Exit status as of scan: 0 clean, 1 suspicious
-        or dangerous, 2 could not decide.
+        or dangerous, 2 could not decide. With --licence it judges permissions instead: 1 forbidden, 2 unknown.
         """
+        if licence:
+            return licence_reply(face, licence, names or [], kind_called(kind), report)
         from sdkeep.actions.audit import AuditRequest
         from sdkeep.actions.audit import audit as act
 
@@ -98,6 +104,8 @@ def _lines(file: Audited, *, verbose: bool) -> Iterator[str]:
     if file.judged == "changed":
         yield "  this file changed since it was catalogued: the verdict is about what lies there now"
         yield f"    `sdkeep verify {file.name}` reads it back; `sdkeep add --in-place '{file.path}'` records it anew"
+    if file.judged == "beside":
+        yield f"  WebUIs read this configuration for {file.name}"
     for note in notes:
         if note.rule != "changed-since-catalogued":
             yield f"  {note.rule}: {note.why}"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sdkeep.cli.commands.shared import size_text
-from sdkeep.cli.frame import Face, Reply, verb
+from sdkeep.cli.frame import Face, Reply, Yes, verb
 from sdkeep.cli.output import Out
+from sdkeep.ground.errors import NeedsAnswer
+
+if TYPE_CHECKING:
+    from sdkeep.actions.rebuild import Rebuilt
 
 
 def register(app: typer.Typer) -> None:
@@ -54,3 +58,39 @@ def register(app: typer.Typer) -> None:
             out.line(f"{done.copy} ({size_text(done.size)})")
 
         return Reply(done, show)
+
+    @verb(group, "rebuild", group="db", examples=("sdkeep db rebuild", "sdkeep db rebuild --verify --root /models/sdkeep-store"))
+    def rebuild(
+        face: Face,
+        root: Annotated[list[Path] | None, typer.Option("--root", metavar="DIR", help="A store to look in.")] = None,
+        verify: Annotated[bool, typer.Option("--verify", help="Hash every stored file again.")] = False,
+        yes: Yes = False,
+    ) -> Reply:
+        """Make a lost or broken catalogue anew from stored files, their labels, placements and sidecars."""
+        from sdkeep.actions.rebuild import rebuild as act
+        from sdkeep.actions.rebuild import sound
+
+        house = face.house()
+        if sound(house) and not face.confirm(
+            "the catalogue is sound, and what it alone knows (hub pages, parents, edits) would be lost; go on?", yes=yes
+        ):
+            raise NeedsAnswer("nothing was changed", "the answer was no")
+        done = act(house, root or [], verify=verify)
+        reply = Reply(done, lambda out: _show_rebuilt(out, done), 1 if done.damaged else 0)
+        if done.unknown:
+            reply.hints = ["`sdkeep add --in-place FOLDER` catalogues files that are in no store"]
+        return reply
+
+
+def _show_rebuilt(out: Out, done: Rebuilt) -> None:
+    out.bare(done.path)
+    out.line(f"{done.path}: {done.files:,} stored files in {len(done.stores)} stores, {done.placed:,} placements", "good")
+    out.line(f"WebUIs: {', '.join(done.uis) or 'none'}; {done.unknown:,} model files there are in no store")
+    if done.in_place:
+        out.line(f"{done.in_place:,} files catalogued where they lie, again")
+    for path in done.damaged:
+        out.line(f"damaged, now in the trash: {path}", "bad")
+    for note in done.notes:
+        out.line(note, "warn")
+    if done.kept:
+        out.line(f"the catalogue from before is {done.kept}")

@@ -24,9 +24,13 @@ def register(app: typer.Typer) -> None:
     def rm(face: Face, names: Names, dry_run: DryRun = False, yes: Yes = False) -> Reply:
         """Take files out of every WebUI and put their bytes into the trash; `restore` brings them back."""
         from sdkeep.actions.batch import each
+        from sdkeep.actions.local import artifact as find
         from sdkeep.actions.removing import rm as act
 
         house = face.house()
+        named = each(names, lambda name: find(house, name))
+        if not named.done:
+            return reply_to(named, lambda _: None)
         if not dry_run and not face.confirm(f"remove {', '.join(names)}?", yes=yes):
             raise NeedsAnswer("nothing was removed", "the answer was no")
         batch = each(names, lambda name: act(house, name, dry_run=dry_run))

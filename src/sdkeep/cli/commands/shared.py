@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, TypeVar
 
 import typer
@@ -59,6 +60,17 @@ def kind_called(text: str) -> Kind | None:
 def family_called(text: str) -> Family | None:
     """The family a person typed; None for an empty word, `UsageError` for an unknown one."""
     return word(Family, text, "family")
+
+
+def duration_called(text: str, option: str) -> timedelta | None:
+    """The time that a person typed (`30d`, `12h`, `10m`, `90s`); None for an empty word, `UsageError` for no time."""
+    if not text:
+        return None
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+    number, unit = text[:-1], text[-1].lower()
+    if unit not in units or not number.isascii() or not number.isdigit() or len(number) > 6:
+        raise UsageError(f"`{text}` is no time", "it is a whole number and one of s, m, h, d, w", f"`{option} 30d`")
+    return timedelta(**{units[unit]: int(number)})
 
 
 def size_text(size: int | None) -> str:

@@ -9,21 +9,32 @@ import typer
 
 from sdkeep.cli.commands.shared import family_text, kind_text, size_text
 from sdkeep.cli.completion import catalogue_names
-from sdkeep.cli.frame import Face, Reply, reply_to, verb
+from sdkeep.cli.frame import DryRun, Face, Reply, reply_to, verb
 from sdkeep.cli.output import Out
 from sdkeep.cli.permitted import in_full, in_one_line
-from sdkeep.ground.text import plain
+from sdkeep.ground.errors import UsageError
+from sdkeep.ground.text import one_line, plain
 
 if TYPE_CHECKING:
+    from sdkeep.actions.relabel import Relabelled
     from sdkeep.actions.show import Needed, Shown, ShownArtifact, ShownFile, ShownModel, ShownPicture
     from sdkeep.ground.licence import Licence
     from sdkeep.ground.model import Release
 
 
+EXAMPLES = (
+    "sdkeep show my-lora",
+    "sdkeep show civitai:7808",
+    "sdkeep show ./model.ckpt --metadata",
+    "sdkeep show picture.png",
+    "sdkeep show my-lora --set-metadata 'modelspec.trigger_phrase=ink wash'",
+)
+
+
 def register(app: typer.Typer) -> None:
     """Put `show` on the application."""
 
-    @verb(app, "show", "info", examples=("sdkeep show my-lora", "sdkeep show civitai:7808", "sdkeep show ./model.ckpt"))
+    @verb(app, "show", "info", examples=EXAMPLES)
     def show(
         face: Face,
         refs: Annotated[
@@ -33,8 +44,28 @@ def register(app: typer.Typer) -> None:
             ),
         ],
         metadata: Annotated[bool, typer.Option("--metadata", help="Print all metadata of a file.")] = False,
+        put: Annotated[
+            list[str] | None,
+            typer.Option("--set-metadata", metavar="KEY=VALUE", help="Write a new file with this metadata."),
+        ] = None,
+        drop: Annotated[
+            list[str] | None,
+            typer.Option("--unset-metadata", metavar="KEY", help="Write a new file without this metadata."),
+        ] = None,
+        out: Annotated[
+            Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the edited file there.")
+        ] = None,
+        dry_run: DryRun = False,
     ) -> Reply:
-        """Tell all about catalogued files, releases at the hubs, and files on disk."""
+        """Tell all about catalogued files, releases at the hubs, files on disk, and pictures.
+
+        Metadata is never edited in place: `--set-metadata` writes the same tensors to a new file, into the store or
+        with `-o` to a file of its own, and records what it was made from.
+        """
+        if put or drop:
+            return _edited(face, refs, (put or [], drop or []), out, dry_run)
+        if out is not None:
+            raise UsageError("`-o` has nothing to write", "it takes an edited file", "add `--set-metadata KEY=VALUE`")
         from sdkeep.actions import show as action
         from sdkeep.actions.batch import each
         from sdkeep.actions.paths import files_of
@@ -43,10 +74,51 @@ def register(app: typer.Typer) -> None:
             paths = files_of(ref)
             if paths is not None and len(paths) == 1 and Path(ref).expanduser().is_file():
                 return action.show_file(paths[0], face.stop)
-            return action.show(face.house(), ref)
+            return action.show(face.house(), ref, metadata=metadata)
 
         batch = each(refs, one)
         return reply_to(batch, lambda out: _show(out, batch.done, metadata))
+
+
+def _edited(
+    face: Face, refs: list[str], changes: tuple[list[str], list[str]], out: Path | None, dry_run: bool
+) -> Reply:
+    from sdkeep.actions.batch import each
+    from sdkeep.actions.relabel import relabel
+    from sdkeep.formats.relabel import edit_of
+
+    edit = edit_of(tuple(changes[0]), tuple(changes[1]))
+    if out is not None and len(refs) > 1 and not out.is_dir():
+        raise UsageError(f"`{out}` is no folder", f"{len(refs)} files cannot have one name", "`-o FOLDER`")
+    house = face.house()
+    batch = each(refs, lambda ref: relabel(house, ref, edit, out, dry_run=dry_run))
+
+    def show(out: Out) -> None:
+        for made in batch.done:
+            _relabelled(out, made, dry_run)
+
+    reply = reply_to(batch, show)
+    names = [made.name for made in batch.done if made.name]
+    reply.hints = [f"`sdkeep place {names[0]}` puts it where WebUIs look"] if names else []
+    return reply
+
+
+def _relabelled(out: Out, made: Relabelled, dry_run: bool) -> None:
+    if made.path:
+        out.bare(made.name or made.path)
+    for change in made.changes:
+        before = "absent" if change.before is None else f"`{one_line(change.before, 60)}`"
+        after = "taken away" if change.after is None else f"`{one_line(change.after, 200)}`"
+        out.line(f"{change.key}: {before} -> {after}")
+    for note in made.notes:
+        out.note(note)
+    if made.path:
+        called = f" as {made.name}" if made.name else ""
+        out.line(f"{made.source}: written{called} with the same tensors, {made.path}", "good")
+    elif made.changes and dry_run:
+        out.line(f"{made.source}: would be written anew with these changes; nothing is edited in place")
+    else:
+        out.line(f"{made.source}: it says so already, nothing was written")
 
 
 def _show(out: Out, done: list[Shown], metadata: bool) -> None:
@@ -57,6 +129,8 @@ def _show(out: Out, done: list[Shown], metadata: bool) -> None:
             out.line()
         if isinstance(shown, ShownArtifact):
             _artifact(out, shown)
+            if metadata:
+                _metadata(out, shown.metadata)
         elif isinstance(shown, ShownFile):
             _file(out, shown, metadata)
         elif isinstance(shown, ShownPicture):
@@ -143,7 +217,15 @@ def _file(out: Out, shown: ShownFile, metadata: bool) -> None:
         ]
     )
     if metadata:
-        out.record(list(shown.metadata.items()))
+        _metadata(out, shown.metadata)
+
+
+def _metadata(out: Out, metadata: dict[str, str]) -> None:
+    from sdkeep.formats.readable import readable
+
+    if not metadata:
+        out.note("the file carries no metadata")
+    out.record([(one_line(key, 80), text) for key, text in readable(metadata)])
 
 
 def _picture(out: Out, shown: ShownPicture) -> None:

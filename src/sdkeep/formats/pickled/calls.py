@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sdkeep.formats.pickled.constants import Act
+from sdkeep.formats.pickled.joblib import is_wrapper
 from sdkeep.formats.pickled.names import modern
 from sdkeep.formats.pickled.state import State
 from sdkeep.formats.pickled.tape import Broken
@@ -93,6 +94,11 @@ def build(state: State) -> None:
     if isinstance(target, CallNode):
         target.states.append(given)
     state.event(EventKind.BUILD, "BUILD", target, given)
+    if isinstance(target, CallNode) and is_wrapper(target):
+        if state.wrapped is None:
+            state.wrapped = len(state.events)
+        if state.arrays is not None:
+            state.arrays(given)
 
 
 def persid(state: State) -> None:

@@ -6,7 +6,10 @@ that later opcodes cannot take back. Broken input ends the reading with a `Probl
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sdkeep.formats.pickled.budget import Budget
+from sdkeep.formats.pickled.joblib import take_array
 from sdkeep.formats.pickled.opcodes import ACTS, STOP
 from sdkeep.formats.pickled.state import State
 from sdkeep.formats.pickled.tape import NO_FRAME, Broken, Bytes, StreamTape, Tape
@@ -21,17 +24,33 @@ def read_pickle(data: Bytes, start: int = 0, budget: Budget = _DEFAULT) -> Readi
 
     What follows the STOP opcode is not looked at: `end` says where it begins. When frames are broken, unpicklers
     disagree about the bytes, so they are read both ways: the values are those of reading in a row, the events are
-    those of both.
+    those of both. So it is with joblib's arrays, where the values are those that joblib would build.
     """
-    tape = Tape(data, start, budget.literal)
-    reading, torn = _read(tape, budget)
+    run = _run(_Run(State(Tape(data, start, budget.literal), budget)))
+    wrapped = run.state.wrapped
+    if wrapped is None:
+        return _framed(run)
+    other = _run(_Run(State(Tape(data, start, budget.literal), budget), arrays=True))
+    if not other.complete:
+        return _joined(_framed(run), other.reading(), wrapped)
+    return replace(other.reading(), events=(*other.state.events, *run.state.events[wrapped:]))
+
+
+def _framed(run: _Run) -> Reading:
+    """What a run read, joined with what older unpicklers would where its frames are broken."""
+    reading, torn, tape = run.reading(), run.state.torn, run.state.tape
     if torn is None:
         return reading
-    other, _ = _read(StreamTape(data, start, budget.literal), budget)
+    other = _run(_Run(State(StreamTape(tape.data, run.start, tape.most), run.state.budget)))
+    return _joined(reading, other.reading(), torn)
+
+
+def _joined(reading: Reading, other: Reading, common: int) -> Reading:
+    """One reading with the acts and problems of another, which has the first `common` acts in common with it."""
     known = set(reading.problems)
     return Reading(
         root=reading.root,
-        events=reading.events + other.events[torn:],
+        events=reading.events + other.events[common:],
         problems=reading.problems + tuple(problem for problem in other.problems if problem not in known),
         end=reading.end,
         protocol=reading.protocol,
@@ -40,26 +59,27 @@ def read_pickle(data: Bytes, start: int = 0, budget: Budget = _DEFAULT) -> Readi
     )
 
 
-def _read(tape: Tape, budget: Budget) -> tuple[Reading, int | None]:
-    """One reading of one tape, and how many events came before the first broken frame, if one is broken."""
-    run = _Run(State(tape, budget))
+def _run(run: _Run) -> _Run:
+    """The same machine after its run."""
     try:
         run.to_stop()
     except Broken as broken:
         run.fail(broken.rule, broken.why)
     except IndexError:  # only `stack[-1]` and `stack.pop()` let one through
         run.fail("stack-underflow", "an opcode takes more from the stack than there is")
-    return run.reading(), run.state.torn
+    return run
 
 
 class _Run:
     """A machine in motion."""
 
-    __slots__ = ("complete", "end", "opcodes", "root", "state")
+    __slots__ = ("complete", "end", "opcodes", "root", "start", "state")
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, arrays: bool = False) -> None:
         self.state = state
-        self.end = state.tape.at
+        self.start = self.end = state.tape.at
+        if arrays:
+            state.arrays = self._array
         self.opcodes = 0
         self.root: Value = None
         self.complete = False
@@ -69,6 +89,7 @@ class _Run:
         budget = self.state.budget
         deadline = budget.clock() + budget.seconds
         while not self._stride(min(_STRIDE, budget.opcodes - self.opcodes)):
+            self.end = self.state.tape.at
             if self.opcodes >= budget.opcodes:
                 raise Broken("budget-opcodes", f"the pickle has more than {budget.opcodes:,} opcodes")
             if self.state.below + len(self.state.stack) > budget.depth:
@@ -81,21 +102,38 @@ class _Run:
         state = self.state
         tape, acts = state.tape, ACTS
         data, size = tape.data, tape.size
-        for _ in range(count):
-            at = state.at = tape.at
-            if at >= size:
-                raise Broken("truncated", "the pickle ends without a STOP opcode")
-            code = data[at]
-            tape.at = at + 1
-            self.opcodes += 1
-            if code == STOP:
-                self._stop()
-                return True
-            acts[code](state)
-            if tape.at >= tape.frame_end:
-                self._leave_frame()
-            self.end = tape.at
+        done = 0
+        try:
+            while done < count:
+                at = state.at = tape.at
+                if at >= size:
+                    raise Broken("truncated", "the pickle ends without a STOP opcode")
+                code = data[at]
+                tape.at = at + 1
+                done += 1
+                if code == STOP:
+                    self._stop()
+                    return True
+                acts[code](state)
+                if tape.at >= tape.frame_end:
+                    self._leave_frame()
+        finally:
+            self.opcodes += done
         return False
+
+    def _array(self, given: Value) -> None:
+        """Take an array away as joblib does; one of objects is a pickle, read as every unpickler reads it."""
+        state, tape = self.state, self.state.tape
+        if not take_array(state, given):
+            return
+        budget = replace(state.budget, opcodes=state.budget.opcodes - self.opcodes)
+        inner = _framed(_run(_Run(State(Tape(tape.data, tape.at, tape.most), budget))))
+        state.events.extend(inner.events)
+        state.problems.extend(inner.problems)
+        self.opcodes += inner.opcodes
+        tape.at = inner.end
+        if not inner.complete:
+            raise Broken("array-unreadable", "the pickle of an array of objects cannot be read to its end")
 
     def _leave_frame(self) -> None:
         wrong = self.state.tape.leave_frame()
@@ -115,6 +153,7 @@ class _Run:
 
     def fail(self, rule: str, why: str) -> None:
         """The opcode at hand cannot be done: the reading ends before it."""
+        self.end = max(self.end, self.state.at)
         self.state.problems.append(Problem(rule, why, self.state.at))
 
     def reading(self) -> Reading:

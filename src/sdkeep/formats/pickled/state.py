@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sdkeep.formats.pickled.budget import Budget
 from sdkeep.formats.pickled.tape import Broken, Tape
 from sdkeep.formats.pickled.values import Event, EventKind, Problem, Value
@@ -14,11 +16,13 @@ class State:
     """Stack, marks, memo and the record of what happened. `below` counts the values and marks under `stack`.
 
     `stack` reaches down to the last MARK; `covered` keeps the stacks beneath, so that a mark costs nothing to find
-    and no opcode can take what lies under it. `at` is the offset of the opcode at hand.
+    and no opcode can take what lies under it. `at` is the offset of the opcode at hand. `arrays` takes the bytes
+    of an array away as joblib does, given the state of its wrapper; `wrapped` is how much had happened before the first.
     """
 
     __slots__ = (
-        "at", "below", "budget", "covered", "events", "memo", "problems", "protocol", "stack", "tape", "torn",
+        "arrays", "at", "below", "budget", "covered", "events", "memo", "problems", "protocol", "stack", "tape", "torn",
+        "wrapped",
     )  # fmt: skip
 
     def __init__(self, tape: Tape, budget: Budget) -> None:
@@ -33,6 +37,8 @@ class State:
         self.problems: list[Problem] = []
         self.protocol = 0
         self.torn: int | None = None
+        self.wrapped: int | None = None
+        self.arrays: Callable[[Value], None] | None = None
 
     def mark(self) -> None:
         """Cover the stack."""

@@ -71,6 +71,12 @@ class Tape:
         self.at = stop
         return self.data[at:stop]
 
+    def skip(self, count: int) -> None:
+        """Pass over `count` bytes without reading them."""
+        if self.at + count > self.size:
+            raise Broken("truncated", f"{count:,} bytes to pass over go beyond the end of the pickle")
+        self.at += count
+
     def bulk(self, count: int) -> bytes:
         """The next `count` bytes of a bytes object, which C unpicklers copy piece by piece."""
         return self.take(count)

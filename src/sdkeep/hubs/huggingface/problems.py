@@ -110,7 +110,7 @@ def _missing(answer: Answer, about: _Subject, code: str, signed_in: bool) -> Not
     else:
         why = "or it is private: to strangers, Hugging Face answers both alike"
         next_ = f"check the spelling; for a private repository {LOGIN}"
-    return NotOnHub(f"Hugging Face has no repository `{about.repo or redact(answer.url)}`", why, next_, **_at(answer))
+    return NotOnHub(f"Hugging Face has no repository `{about.repo}`", why, next_, **_at(answer))
 
 
 def _refused(answer: Answer, about: _Subject, said: str, signed_in: bool) -> AccessError:

@@ -1,0 +1,66 @@
+"""Every digest in one pass beside each of them alone, over a safetensors file that lies in the page cache.
+
+    python benchmarks/digests.py [--size 1024] [--rounds 3] [--write]
+
+`--size` in MiB. What counts is the last line: the speed of one pass against that of the slowest single digest. Two of
+the digests are SHA-256 over almost the same bytes, so one pass needs as many cores as it has parts to keep up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from measuring import arguments, publish, table
+
+from sdkeep.formats.digests import ALL, digest_file
+from sdkeep.ground.digest import DigestKind
+
+ALONE = (DigestKind.SHA256, DigestKind.SSHS, DigestKind.BLAKE3, DigestKind.CRC32)
+
+
+def written(folder: Path, megabytes: int) -> Path:
+    """A safetensors file of random bytes."""
+    size = megabytes << 20
+    header = json.dumps({"a": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+    path = folder / "model.safetensors"
+    block = os.urandom(1 << 20)
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        for _ in range(megabytes):
+            file.write(block)
+    return path
+
+
+def timed(path: Path, kinds: frozenset[DigestKind], rounds: int) -> tuple[float, float]:
+    """The best wall time of several runs, and the processor time of that one, in seconds."""
+    found = []
+    for _ in range(rounds):
+        wall, spent = time.perf_counter(), time.process_time()
+        digest_file(path, kinds)
+        found.append((time.perf_counter() - wall, time.process_time() - spent))
+    return min(found)
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "", rounds=3)
+    parser.add_argument("--size", type=int, default=1024, help="MiB")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = written(Path(folder), options.size)
+        path.read_bytes() if options.size <= 64 else digest_file(path, frozenset({DigestKind.CRC32}))
+        alone = {kind: timed(path, frozenset({kind}), options.rounds) for kind in ALONE}
+        together = timed(path, ALL, options.rounds)
+    amount = options.size / 1024
+    rows = [[str(kind), f"{amount / wall:.2f}", f"{cpu / amount:.2f}"] for kind, (wall, cpu) in alone.items()]
+    rows.append(["all in one pass", f"{amount / together[0]:.2f}", f"{together[1] / amount:.2f}"])
+    slowest = max(wall for wall, _ in alone.values())
+    rows.append(["against the slowest alone", f"{slowest / together[0]:.2f}x", f"on {os.cpu_count()} cores"])
+    publish("digests", table(["digest", "GiB/s", "CPU s a GiB"], rows), write=options.write)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Labels beside the blobs, kept in step with the catalogue: what `db rebuild` needs and no file tells by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sdkeep.actions.house import House
+from sdkeep.actions.stores import known_roots
+from sdkeep.ground.errors import StoreError
+from sdkeep.ground.record import Method
+from sdkeep.store import labels
+from sdkeep.store.blobs import Store
+
+LINKS = (Method.HARDLINK, Method.REFLINK, Method.SYMLINK)
+
+
+def label(house: House, store: Store, sha256: str) -> None:
+    """Write the label of a blob from what the catalogue knows; a label that cannot be written is a warning."""
+    artifact = house.book.artifact(sha256)
+    if artifact is None:
+        return
+    release = house.book.release_of(sha256)
+    licence = house.book.licence_of(sha256)
+    places = house.book.locations_of(sha256)
+    facts = {
+        "name": artifact.name,
+        "file_name": artifact.file_name,
+        "kind": str(artifact.kind),
+        "base": artifact.base,
+        "title": artifact.title,
+        "origin": artifact.origin,
+        "level": str(artifact.level),
+        "added": artifact.added,
+        "trigger_words": list(artifact.trigger_words),
+        "release": release.ref if release and release.hub != "web" else "",
+        "licence": licence.id if licence else "",
+        "placed": sorted(one.path for one in places if one.ours),
+        "own": sorted(one.path for one in places if not one.ours and one.method in LINKS),
+    }
+    _written(house, labels.label_path(store.root, sha256), facts)
+
+
+def label_uis(house: House) -> None:
+    """Write the list of registered WebUIs and of the stores, into the home and beside the blobs of every store."""
+    roots = known_roots(house)
+    uis = [
+        {"name": ui.name, "layout": ui.layout, "root": ui.root, "template": ui.template, "added": ui.added}
+        for ui in house.book.uis()
+    ]
+    facts = {"uis": uis, "stores": [str(root) for root in roots]}
+    for folder in (house.settings.home, *roots):
+        _written(house, folder / labels.UIS, facts)
+
+
+def _written(house: House, path: Path, facts: object) -> None:
+    try:
+        labels.write(path, facts)
+    except StoreError as error:
+        house.warn(f"{error.what}: {error.why}")

@@ -1,0 +1,329 @@
+"""A lost or broken catalogue made anew from what lies on the disk: blobs with their labels, placements, sidecars.
+
+The new one is built beside the old one and takes its place when it is whole; the old one is kept in `backups`. No file
+of anybody's is touched, but for blobs that `verify` finds damaged: those go to the trash.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sdkeep.actions.areas import Area, areas
+from sdkeep.actions.busy import alone
+from sdkeep.actions.examine import Examined, examine, examine_fully
+from sdkeep.actions.house import House
+from sdkeep.actions.intake import Arrival, Terms, describe
+from sdkeep.actions.labels import label_uis
+from sdkeep.actions.paths import WEIGHT_FILES
+from sdkeep.actions.stores import trash_of
+from sdkeep.catalogue.salvage import Salvaged, salvage
+from sdkeep.formats.metadata import edges
+from sdkeep.ground.digest import Digest, DigestKind
+from sdkeep.ground.digest import sha256 as sha256_digest
+from sdkeep.ground.errors import KeepError, StoreError
+from sdkeep.ground.events import stage
+from sdkeep.ground.kinds import Kind, NsfwLevel
+from sdkeep.ground.record import Location, Method, Ui
+from sdkeep.layouts.sidecar_reading import read_sidecars
+from sdkeep.store import labels
+from sdkeep.store.blobs import Blob, Store
+from sdkeep.store.copying import sha256_of
+from sdkeep.store.links import locate, points_at
+from sdkeep.store.platform import fsync_folder, is_link
+from sdkeep.store.roots import NAME
+from sdkeep.store.trouble import told
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What was found. `kept` is the copy of the old catalogue; `unknown` counts model files that are in no store."""
+
+    path: str
+    kept: str
+    uis: tuple[str, ...]
+    stores: tuple[str, ...]
+    files: int
+    placed: int
+    in_place: int
+    unknown: int
+    damaged: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Found:
+    """Where the blobs of all stores are, and what shows them."""
+
+    stores: list[Store]
+    blobs: dict[str, tuple[Store, Blob]] = field(default_factory=dict)
+    places: dict[str, list[Location]] = field(default_factory=dict)
+    unknown: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def sound(house: House) -> bool:
+    """Whether the catalogue is there and whole, so that nothing calls for making it anew."""
+    if not house.settings.catalogue.is_file():
+        return False
+    try:
+        return not house.book.check()
+    except KeepError:
+        return False
+
+
+def rebuild(house: House, roots: Sequence[Path], *, verify: bool) -> Rebuilt:
+    """Make the catalogue anew; `roots` are stores that nothing else leads to, `verify` reads every blob in full."""
+    old = house.settings.catalogue
+    with told(f"cannot rebuild `{old}`"), alone(house):
+        saved = salvage(old)
+        new = old.with_name(f"{old.stem}.rebuilding{old.suffix}")
+        _clear(new)
+        built = House(
+            replace(house.loaded, settings=replace(house.settings, catalogue=new)),
+            house.report,
+            house.stop,
+            house.environ,
+            house.cwd,
+        )
+        try:
+            rebuilt = _fill(built, roots, saved, verify=verify)
+        finally:
+            built.close()
+        house.close()
+        kept = _exchange(house, old, new)
+    return replace(rebuilt, path=str(old), kept=kept)
+
+
+def _clear(database: Path) -> None:
+    for ending in ("", "-wal", "-shm", "-journal"):
+        database.with_name(database.name + ending).unlink(missing_ok=True)
+
+
+def _exchange(house: House, old: Path, new: Path) -> str:
+    """Keep the old file and what belongs to it, then let the new one take its place in one step."""
+    kept = ""
+    if old.exists():
+        folder = old.parent / "backups"
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp = f"{house.moment():%Y%m%dT%H%M%S.%fZ}"
+        target = folder / f"replaced-{stamp}{old.suffix}"
+        for ending in ("", "-wal"):
+            part = old.with_name(old.name + ending)
+            if part.exists():
+                shutil.copy2(part, target.with_name(target.name + ending))
+        kept = str(target)
+        for ending in ("-wal", "-shm", "-journal"):
+            old.with_name(old.name + ending).unlink(missing_ok=True)
+    new.replace(old)
+    fsync_folder(old.parent)
+    return kept
+
+
+def _fill(house: House, roots: Sequence[Path], saved: Salvaged, *, verify: bool) -> Rebuilt:
+    noted = [labels.read(folder / labels.UIS) for folder in (house.settings.home, *roots)]
+    found = _Found(_stores(house, roots, noted))
+    noted += [labels.read(store.root / labels.UIS) for store in found.stores]
+    _register(house, noted, found)
+    for store in found.stores:
+        for blob in store.each():
+            found.blobs.setdefault(blob.sha256, (store, blob))
+    _look_for_places(house, found)
+    damaged = _record_all(house, found, verify=verify)
+    for allowance in saved.allowances:
+        house.book.allow(allowance)
+    in_place = _catalogue_again(house, saved)
+    label_uis(house)
+    placed = sum(len(places) for places in found.places.values())
+    return Rebuilt(
+        "",
+        "",
+        tuple(ui.name for ui in house.book.uis()),
+        tuple(str(store.root) for store in found.stores),
+        len(found.blobs) - len(damaged),
+        placed,
+        in_place,
+        found.unknown,
+        damaged,
+        tuple(found.notes),
+    )
+
+
+def _stores(house: House, roots: Sequence[Path], noted: Sequence[object]) -> list[Store]:
+    named = [*roots, house.settings.home / "store"]
+    if house.settings.blob_root:
+        named.append(house.settings.blob_root)
+    for said in noted:
+        if isinstance(said, dict):
+            named += [Path(text) for text in labels.texts(said, "stores")]
+            named += [Path(labels.text(ui, "root")).parent / NAME for ui in labels.objects(said, "uis")]
+    stores: list[Store] = []
+    for root in dict.fromkeys(path.absolute() for path in named):
+        if root.is_dir():
+            try:
+                stores.append(Store(root))
+            except StoreError as error:
+                if root in [path.absolute() for path in roots]:
+                    raise
+                house.warn(f"{error.what}: {error.why}")
+    return stores
+
+
+def _register(house: House, noted: Sequence[object], found: _Found) -> None:
+    known = {layout.id for layout in house.layouts}
+    for said in noted:
+        for ui in labels.objects(said, "uis") if isinstance(said, dict) else ():
+            name, layout, root = (labels.text(ui, key) for key in ("name", "layout", "root"))
+            if not (name and root) or layout not in known or house.book.ui(name):
+                continue
+            house.book.put_ui(Ui(name, layout, root, labels.text(ui, "template"), labels.text(ui, "added")))
+            if not Path(root).is_dir():
+                found.notes.append(f"the folder of `{name}` is not there: `{root}`")
+
+
+def _look_for_places(house: House, found: _Found) -> None:
+    """Every link to a blob and every equal copy in the WebUIs, and those that labels name elsewhere."""
+    inodes = {
+        (store.root.stat().st_dev, blob.inode): sha256 for sha256, (store, blob) in found.blobs.items() if blob.links > 1
+    }
+    sizes: dict[int, list[str]] = {}
+    for sha256, (_, blob) in found.blobs.items():
+        sizes.setdefault(blob.size, []).append(sha256)
+    said = {sha256: labels.read(labels.label_path(store.root, sha256)) for sha256, (store, _) in found.blobs.items()}
+    ours = {path for label in said.values() for path in labels.texts(label, "placed")}
+    own = {path: sha256 for sha256, label in said.items() for path in labels.texts(label, "own")}
+    seen: set[Path] = set()
+    for ui in house.book.uis():
+        if not Path(ui.root).is_dir():
+            continue
+        for area in areas(house, [ui.name]):
+            for path in _entries(area):
+                if path not in seen:
+                    seen.add(path)
+                    _place(found, path, ui.name, _shown(path, inodes, sizes, found), ours)
+    for text, sha256 in own.items():
+        path = Path(text)
+        if path not in seen and _shown(path, inodes, {}, found) == sha256:
+            _place(found, path, "", sha256, ours)
+
+
+def _entries(area: Area) -> Iterator[Path]:
+    for folder in area.folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in WEIGHT_FILES and not path.name.startswith(".sdkeep-") and not path.is_dir():
+                yield path
+
+
+def _shown(path: Path, inodes: dict[tuple[int, int], str], sizes: dict[int, list[str]], found: _Found) -> str:
+    """The SHA-256 of the blob whose bytes a path shows; empty when it shows none."""
+    try:
+        if is_link(path):
+            name = path.resolve().name
+            return name if name in found.blobs and points_at(path, found.blobs[name][1].path) else ""
+        info = path.lstat()
+    except OSError:
+        return ""
+    linked = inodes.get((info.st_dev, info.st_ino))
+    if linked:
+        return linked
+    candidates = sizes.get(info.st_size, [])
+    return next((one for one in candidates if one == sha256_of(path)), "") if candidates else ""
+
+
+def _place(found: _Found, path: Path, ui: str, sha256: str, ours: set[str]) -> None:
+    """Note a place; it is ours only where a label says so, for anybody can make a link or a copy."""
+    if not sha256:
+        found.unknown += 1
+        return
+    store, blob = found.blobs[sha256]
+    made = str(path) in ours
+    method = points_at(path, blob.path) or (Method.COPY if made else None)
+    location = locate(path, sha256, method or Method.IN_PLACE, ui if method else "")
+    location = replace(location, ours=made, blob_root=str(store.root) if method else "")
+    found.places.setdefault(sha256, []).append(location)
+
+
+def _record_all(house: House, found: _Found, *, verify: bool) -> tuple[str, ...]:
+    damaged: list[str] = []
+    with stage(house.report, "rebuild", "reading blobs", len(found.blobs), "files") as moved:
+        for number, (sha256, (store, blob)) in enumerate(found.blobs.items()):
+            house.stop.check()
+            moved(number)
+            try:
+                seen = _examined(house, blob, verify=verify)
+            except KeepError as error:
+                found.notes.append(f"{sha256[:12]} could not be looked into: {error.what}")
+                continue
+            if seen.sha256 != sha256:
+                trash_of(house, store).throw(blob.path, "damaged: its bytes are not what its name promises")
+                damaged.append(str(blob.path))
+                continue
+            _record(house, store, blob, seen, found.places.get(sha256, []), verify=verify)
+    return tuple(damaged)
+
+
+def _examined(house: House, blob: Blob, *, verify: bool) -> Examined:
+    if verify:
+        return examine_fully(blob.path, house.report, house.stop, house.allowed)
+    trusted = (sha256_digest(blob.sha256), Digest(DigestKind.AUTOV2, blob.sha256[:10]))
+    return replace(examine(blob.path, house.stop), digests=trusted)
+
+
+def _record(
+    house: House, store: Store, blob: Blob, seen: Examined, places: Sequence[Location], *, verify: bool
+) -> None:
+    said = labels.read(labels.label_path(store.root, blob.sha256))
+    shown = Path(places[0].path) if places else None
+    beside = read_sidecars(shown) if shown else None
+    name = labels.text(said, "file_name") or (shown.name if shown else f"{blob.sha256[:12]}.safetensors")
+    origin = labels.text(said, "origin") or (beside.reference if beside else "")
+    facts = describe(house, Arrival(blob.path, name, origin), seen, Terms(_kind(said)))
+    claimed = beside.said if beside else None
+    facts = replace(
+        facts,
+        name=labels.text(said, "name") or facts.name,
+        title=labels.text(said, "title") or (claimed.name if claimed else "") or facts.title,
+        base=labels.text(said, "base") or (claimed.base if claimed else "") or facts.base,
+        trigger_words=labels.texts(said, "trigger_words")
+        or (claimed.trigger_words if claimed else ())
+        or facts.trigger_words,
+        added=labels.text(said, "added") or facts.added,
+        level=_level(said) or (beside.level if beside else None) or facts.level,
+    )
+    with house.book.transaction():
+        house.book.put_artifact(facts)
+        house.book.put_verdict(blob.sha256, seen.verdict)
+        house.book.put_edges(blob.sha256, edges(seen.contents.metadata, seen.contents.extras))
+        record = house.book.verified_blob if verify else house.book.put_blob
+        record(blob.sha256, str(store.root), blob.size)
+        for location in places:
+            house.book.put_location(location)
+
+
+def _level(said: object) -> NsfwLevel | None:
+    text = labels.text(said, "level") if isinstance(said, dict) else ""
+    return NsfwLevel(text) if text in list(NsfwLevel) else None
+
+
+def _kind(said: object) -> Kind | None:
+    kind = Kind.of(labels.text(said, "kind")) if isinstance(said, dict) else Kind.UNKNOWN
+    return None if kind is Kind.UNKNOWN else kind
+
+
+def _catalogue_again(house: House, saved: Salvaged) -> int:
+    """Files that the old catalogue knew where they lie, if they are still there; each is read again."""
+    from sdkeep.actions.add import AddRequest, add
+
+    count = 0
+    for text, _ in saved.in_place:
+        path = Path(text)
+        if path.is_file() and not house.book.location_at(text):
+            try:
+                add(house, path, AddRequest(in_place=True))
+            except KeepError as error:
+                house.warn(f"`{path}` was not catalogued again: {error.what}")
+                continue
+            count += 1
+    return count

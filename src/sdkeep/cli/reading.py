@@ -1,0 +1,55 @@
+"""Words of the command line taken as they are, where Typer would load pydantic (a tenth of a second) to say so too.
+
+Only what needs no judging is taken: a word where a word is wanted, words where words are, and what is not given. All
+else, and every mistake, is Typer's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+
+class Command(TyperCommand):
+    """A command whose plain words are read without pydantic."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; the words that are left."""
+        _read_plainly(self.get_params(ctx))
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
+
+class Group(TyperGroup):
+    """A group whose own options are read so too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line up to the verb; the words that are left."""
+        _read_plainly(self.get_params(ctx))
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
+
+def _read_plainly(parameters: list[Any]) -> None:
+    for parameter in parameters:
+        if getattr(parameter, "_runtime_param", parameter) is None:  # Typers that have it make it on first use
+            parameter._runtime_param = _Plain()
+
+
+class _Plain:
+    """Stands where Typer keeps how a parameter's value is read."""
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The value as the command function gets it."""
+        wanted, many = param.type_descriptor.annotation, param.multiple or param.nargs == -1
+        if value is None:
+            return () if many else None
+        if wanted is str and type(value) is str:
+            return value
+        if wanted is int and value == param.default and type(value) is int:
+            return value
+        if wanted == list[str] and not isinstance(value, str) and all(type(word) is str for word in value):
+            return list(value)
+        param._runtime_param = None
+        return param.get_runtime_param().coerce(value, param=param, ctx=ctx)

@@ -1,0 +1,1 @@
+"""AUTOMATIC1111's prompt dialect: tokens, emphasis, schedules, chunks, extra networks. Text in, numbers out; no torch."""

@@ -1,0 +1,1 @@
+"""Samplers, noise schedules and noise, by AUTOMATIC1111's names: pure functions of tensors, no network inside."""

@@ -1,0 +1,163 @@
+"""Jobs computed: bytes of the parents to numbers in the working format, the formulas on them, one rounding, bytes.
+
+Working format is fp32, or fp64 where a parent is stored so. Each thread has its own buffers and uses them again, so that
+the memory of element-wise merges does not depend on the model, and the system maps no page twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sdkeep.merge.expression import Leaf, Load, Program
+from sdkeep.merge.jobs import ELEMENTS, Piece, Whole
+from sdkeep.merge.parents import Opened
+from sdkeep.merge.recipe import seed_for
+from sdkeep.weights.dtypes import TORCH
+from sdkeep.weights.reading import fill, read
+from sdkeep.weights.rounding import rounded, to_bytes
+
+Ranges = Mapping[int, tuple[float, float]]
+"""For steps whose method asks for it: the least and the greatest likeness over the whole model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Bytes to write. `bad` is the first number that is not finite, as a place in the job, or None."""
+
+    data: memoryview
+    bad: int | None = None
+    parents: tuple[int, ...] = ()
+
+
+class Calculator:
+    """One thread's arithmetic."""
+
+    def __init__(self, parents: Mapping[int, Opened], seed: bytes, ranges: Ranges, device: str) -> None:
+        self._parents = parents
+        self._seed = seed
+        self._ranges = ranges
+        self._device = torch.device(device)
+        self._here = self._device.type == "cpu"
+        self._buffers: dict[tuple[str, int, torch.dtype], Tensor] = {}
+        self._bytes: dict[int, memoryview] = {}
+
+    def piece(self, job: Piece) -> Result:
+        """Compute a stretch of numbers."""
+        leaves, count = job.program.leaves, job.elements
+        raw = [
+            self._filled(place, leaf, source, count)
+            for place, (leaf, source) in enumerate(zip(leaves, job.sources, strict=True))
+        ]
+        if job.formula is not None:
+            result = job.formula(raw)
+        else:
+            result = self._execute(job.program, raw, "")
+        stored = self._stored(result, job.dtype)
+        bad = _first_bad(result, stored)
+        return Result(to_bytes(stored), bad, self._guilty(leaves, raw) if bad is not None else ())
+
+    def whole(self, job: Whole) -> Result:
+        """Compute one tensor."""
+        target, program = job.target, job.program
+        raw = [self._whole(leaf) for leaf in program.leaves]
+        if target.formula is not None:
+            result = target.formula(raw)
+        else:
+            result = self._execute(program, raw, target.slot.name)
+        for change in target.changes:
+            result = change(result.to(torch.float32))
+        stored = self._stored(result, target.slot.dtype)
+        if target.rest is not None:
+            full = rounded(self._whole(target.rest), target.slot.dtype)
+            full[:, : stored.shape[1]] = stored
+            stored = full
+        bad = _first_bad(result, stored)
+        return Result(to_bytes(stored), bad, self._guilty(program.leaves, raw) if bad is not None else ())
+
+    def _execute(self, program: Program, raw: Sequence[Tensor], key: str) -> Tensor:
+        working = torch.float64 if any(one.dtype is torch.float64 for one in raw) else torch.float32
+        registers: list[Tensor] = []
+        for place, one in enumerate(program.code):
+            if isinstance(one, Load):
+                registers.append(self._loaded(place, raw[one.leaf], working, bool(key)))
+                continue
+            numbers = dict(one.apply.numbers)
+            if one.apply.method.seeded:
+                numbers["seed"] = seed_for(self._seed, one.apply.step, key)
+            if one.apply.method.ranged:
+                numbers["low"], numbers["high"] = self._ranges[one.apply.step]
+            inputs = [registers[at].clone() if at in one.shared else registers[at] for at in one.inputs]
+            registers.append(one.apply.method.formula(*inputs, **numbers))
+        return registers[-1]
+
+    def _loaded(self, place: int, raw: Tensor, working: torch.dtype, whole: bool) -> Tensor:
+        """A copy in the working format that a formula may overwrite."""
+        if whole or not self._here:
+            return raw.to(self._device, working, copy=True)
+        return self._buffer("work", place, working)[: raw.numel()].copy_(raw)
+
+    def _filled(self, place: int, leaf: Leaf, source: int, count: int) -> Tensor:
+        dtype = TORCH[leaf.entry.dtype]
+        raw = self._buffer("raw", place, dtype)
+        fill(self._parents[leaf.parent].source, source, self._view(raw)[: count * dtype.itemsize])
+        return raw[:count]
+
+    def _whole(self, leaf: Leaf) -> Tensor:
+        span = leaf.entry.span
+        assert span is not None  # noqa: S101  checked when the parent was opened
+        source = self._parents[leaf.parent].source
+        shape = leaf.entry.shape
+        found = read(source, dtype=leaf.entry.dtype, shape=shape, offset=span.offset)
+        return found if leaf.channels is None else found[:, : leaf.channels]
+
+    def _stored(self, result: Tensor, code: str) -> Tensor:
+        """The result in the format it is written in, rounded once."""
+        target = TORCH[code]
+        if not self._here:
+            result = result.to("cpu")
+        if result.dtype is torch.float32 and target.itemsize in (2, 4) and result.numel() <= ELEMENTS:
+            flat = result.reshape(-1)
+            return self._buffer("out", 0, target)[: flat.numel()].copy_(flat).view(result.shape)
+        return rounded(result, code)
+
+    def _guilty(self, leaves: Sequence[Leaf], raw: Sequence[Tensor]) -> tuple[int, ...]:
+        """The parents that hold numbers which are not finite."""
+        return tuple(
+            leaf.parent
+            for leaf, one in zip(leaves, raw, strict=True)
+            if one.is_floating_point() and not bool(one.to(torch.float32).isfinite().all())
+        )
+
+    def _buffer(self, use: str, place: int, dtype: torch.dtype) -> Tensor:
+        key = (use, place, dtype)
+        found = self._buffers.get(key)
+        if found is None:
+            found = self._buffers[key] = torch.empty(ELEMENTS, dtype=dtype)
+        return found
+
+    def _view(self, buffer: Tensor) -> memoryview:
+        found = self._bytes.get(id(buffer))
+        if found is None:
+            found = self._bytes[id(buffer)] = memoryview(buffer.view(torch.uint8).numpy())
+        return found
+
+
+def _first_bad(result: Tensor, stored: Tensor) -> int | None:
+    """Where the first number is that is not finite, before rounding or through it."""
+    if not result.numel() or not stored.is_floating_point():
+        return None
+    if result.is_floating_point() and result.dtype.itemsize >= 4:
+        least, most = torch.aminmax(result)
+        limit = torch.finfo(stored.dtype).max
+        if -limit <= float(least) and float(most) <= limit:  # false for NaN too
+            return None
+    wide = stored.to(torch.float32)
+    bad = ~wide.isfinite()
+    if not bool(bad.any()):
+        return None
+    return int(bad.reshape(-1).nonzero()[0])
+

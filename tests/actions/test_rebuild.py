@@ -1,0 +1,118 @@
+"""A lost or broken catalogue is made anew from what lies on the disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.makers import models
+from tests.makers.trees import picture_of
+from tests.world import World, sha256
+
+MINE = models.safetensors(models.small_lora(), 72)
+
+
+@pytest.fixture
+def library(world: World, a1111: Path) -> Path:
+    """A placed LoRA, a deduplicated file of the person's, one catalogued where it lies, and one unknown."""
+    comfy = world.ui("comfyui")
+    world.good("get", "civitai:1002@10021")
+    for path in (a1111 / "models/Lora/mine.safetensors", comfy / "models/loras/mine.safetensors"):
+        path.write_bytes(MINE)
+    world.good("dedupe", "--yes")
+    (a1111 / "models/Lora/unknown.safetensors").write_bytes(b"\0" * 33)
+    return a1111
+
+
+def known(world: World) -> list[tuple[str, str, str, bool, str]]:
+    with world.house() as house:
+        return [(one.path, one.sha256, str(one.method), one.ours, one.ui) for one in house.book.locations()]
+
+
+@pytest.mark.parametrize("loss", ["deleted", "scribbled", "cut", "folder"])
+def test_what_was_known_of_places_is_known_again(world: World, library: Path, loss: str) -> None:
+    before, names = known(world), [one["name"] for one in world.good("ls").data["rows"]]
+    disk = picture_of(world.root / "uis")
+    if loss == "deleted":
+        world.catalogue.unlink()
+    elif loss == "scribbled":
+        world.catalogue.write_bytes(b"\0" * 9000)
+    elif loss == "cut":
+        world.catalogue.write_bytes(world.catalogue.read_bytes()[:5000])
+    else:
+        for path in sorted(world.home.glob("registry*")):
+            path.unlink()
+    rebuilt = world.good("db", "rebuild").data
+    assert known(world) == before
+    assert sorted(one["name"] for one in world.good("ls").data["rows"]) == sorted(names)
+    assert picture_of(world.root / "uis") == disk
+    assert (rebuilt["placed"], rebuilt["files"]) == (4, 2)
+    assert bool(rebuilt["kept"]) == (loss in ("scribbled", "cut"))
+    assert {one["state"] for one in world.good("doctor").data} <= {"ok", "note"}
+
+
+def test_the_person_s_own_file_stays_their_own(world: World, library: Path) -> None:
+    world.catalogue.unlink()
+    world.good("db", "rebuild")
+    assert world.json("rm", "mine", "--yes").status == 1
+    assert (library / "models/Lora/mine.safetensors").read_bytes() == MINE
+
+
+def test_a_link_that_somebody_else_made_is_never_ours(world: World, library: Path) -> None:
+    theirs = library / "models/Lora/theirs.safetensors"
+    os.link(library / "models/Lora/ink.safetensors", theirs)
+    world.catalogue.unlink()
+    world.good("db", "rebuild")
+    world.json("rm", "ink", "--yes")
+    assert theirs.read_bytes() == world.file(13)
+
+
+def test_hub_ids_come_from_sidecars_where_labels_are_gone(world: World, library: Path) -> None:
+    import shutil
+
+    for root in world.root.rglob("labels"):
+        shutil.rmtree(root)
+    info = '{"id": 10021, "modelId": 1002, "name": "for 1.5", "model": {"name": "Ink"}, "baseModel": "SD 1.5"}'
+    (library / "models/Lora/ink.civitai.info").write_text(info)
+    world.catalogue.unlink()
+    world.good("db", "rebuild")
+    with world.house() as house:
+        artifact = house.book.artifact(sha256(world.file(13)))
+    assert artifact is not None
+    assert (artifact.origin, artifact.file_name) == ("civitai:1002@10021", "ink.safetensors")
+
+
+def test_verify_sets_damaged_blobs_aside(world: World, library: Path) -> None:
+    (blob,) = world.root.rglob(f"blobs/sha256/*/{sha256(MINE)}")
+    blob.chmod(0o644)
+    data = bytearray(MINE)
+    data[-1] ^= 1
+    with blob.open("r+b") as file:
+        file.write(data)
+    world.catalogue.unlink()
+    result = world.json("db", "rebuild", "--verify")
+    assert (result.status, result.data["damaged"]) == (1, [str(blob)])
+    assert blob.name not in world.blobs()
+
+
+def test_a_sound_catalogue_is_not_replaced_unasked(world: World, library: Path) -> None:
+    assert world.json("db", "rebuild").codes == ["needs-answer"]
+    before = known(world)
+    kept = world.good("db", "rebuild", "--yes").data["kept"]
+    assert Path(kept).is_file()
+    assert known(world) == before
+
+
+def test_decisions_and_files_where_they_lie_are_saved_from_a_damaged_catalogue(world: World) -> None:
+    path = world.root / "mine.safetensors"
+    path.write_bytes(MINE)
+    world.good("add", "--in-place", str(path))
+    world.good("db", "rebuild", "--yes")
+    assert [(one[0], one[2]) for one in known(world)] == [(str(path), "in-place")]
+
+
+def test_two_backups_in_one_second_are_two(world: World) -> None:
+    copies = {world.good("db", "backup").data["copy"] for _ in range(3)}
+    assert len(copies) == 3
