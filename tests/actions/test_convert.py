@@ -106,3 +106,14 @@ def test_flags_that_a_catalogued_name_cannot_follow_are_refused(world: World, tm
     (made,) = world.good("convert", name, "-o", str(tmp_path / "out.safetensors"), "--precision", "fp32").data
     assert Path(made["path"]) == tmp_path / "out.safetensors"
     assert {t.dtype for t in safetensors.torch.load_file(made["path"]).values()} == {torch.float32}
+
+
+def test_a_stored_trojan_keeps_its_bytes_once_and_nowhere_else(world: World) -> None:
+    path = world.root / "gift.ckpt"
+    path.write_bytes(models.trojan())
+    world.good("add", str(path), "--allow-unsafe")
+    before = world.blobs()
+    (made,) = world.good("convert", "name:gift").data
+    assert made["disarmed"] is True
+    assert world.blobs() > before
+    assert world.trash() == [] and world.staged() == []

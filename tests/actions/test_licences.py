@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from sdkeep.actions.house import House
-from sdkeep.actions.licences import forbidden
+from sdkeep.actions.licences import forbidden, uses_called, warnings_before
 from sdkeep.ground.digest import Digest, DigestKind
+from sdkeep.ground.errors import UsageError
 from sdkeep.ground.kinds import Kind
 from sdkeep.ground.licence import Allowed, Licence, Use
 from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
@@ -107,3 +108,62 @@ def test_two_files_with_one_short_hash_leave_it_open(house: House) -> None:
         house.book.put_licence(sha(number), licence)
     file(house, 3, RAIL, of("autov2:0123456789", Trust.SHORT_HASH, Relation.TRAINED_ON))
     assert answer(house, 3) is Allowed.UNKNOWN
+
+
+def test_the_way_to_the_file_that_forbids_is_told(house: House) -> None:
+    file(house, 1, NC, of(SD15, relation=Relation.FINETUNE_OF))
+    file(house, 2, RAIL, of(sha(1)))
+    file(house, 3, RAIL, of(sha(2)))
+    paths = {one.name: one.path for one in forbidden(house, Use.SELL_PICTURES)}
+    assert paths == {"model-1": (), "model-2": ("model-1",), "model-3": ("model-2", "model-1")}
+
+
+def test_every_licence_that_is_recorded_counts_the_hubs_and_the_files_own(house: House) -> None:
+    file(house, 1, Licence(id="mit", source="civitai"), of(SD15))
+    assert answer(house, 1) is Allowed.YES
+    house.book.put_licence(sha(1), Licence(id="cc-by-nc-4.0", source="metadata:modelspec.license"))
+    assert answer(house, 1) is Allowed.NO
+    house.book.put_licence(sha(1), Licence(id="apache-2.0", source="somebody else"))
+    assert answer(house, 1) is Allowed.NO, "a later one does not hide it"
+
+
+def test_commercial_sums_up_three_uses() -> None:
+    assert uses_called("commercial") == (Use.SELL_PICTURES, Use.SELL_MODEL, Use.SERVE)
+    assert uses_called("Service") == (Use.SERVE,)
+    with pytest.raises(UsageError):
+        uses_called("fun")
+
+
+def test_a_warning_names_the_file_the_reason_and_that_it_is_advice(house: House) -> None:
+    file(house, 1, NC, of(SD15))
+    file(house, 2, RAIL, of(SD15))
+    assert warnings_before(house, [sha(2)], Use.SERVE) == ()
+    first, last = warnings_before(house, [sha(1), sha(2), sha(1)], Use.SERVE)
+    assert "`model-1` does not allow running it as a service" in first
+    assert "copyrighted works" in last
+
+
+@pytest.mark.parametrize(
+    ("licences", "status"), [((NC, RAIL), 1), ((RAIL, None), 2), ((RAIL,), 0)], ids=["forbidden", "unknown", "allowed"]
+)
+def test_audit_answers_for_a_use_by_its_exit_status(
+    world: World, house: House, licences: tuple[Licence | None, ...], status: int
+) -> None:
+    for number, licence in enumerate(licences, 1):
+        file(house, number, licence, of(SD15))
+    result = world.json("audit", "--licence", "sell-pictures")
+    assert result.status == status
+    assert result.data["counted"] == len(licences)
+    assert "copyrighted works" in result.data["advice"]
+
+
+def test_audit_of_licences_can_be_narrowed(world: World, house: House) -> None:
+    file(house, 1, NC, of(SD15))
+    file(house, 2, NC, of(SD15), kind=Kind.LORA)
+    lines = world.run("audit", "--licence", "commercial", "model-2", "-q").lines
+    assert lines == [f"no\t{use}\tmodel-2" for use in ("sell-pictures", "sell-model", "serve")]
+    assert {one["name"] for one in world.json("audit", "--licence", "serve", "--kind", "checkpoint").data["files"]} == {
+        "model-1"
+    }
+    assert world.json("audit", "--licence", "serve", "nobody").codes == ["not-found-here"]
+    assert world.json("audit", "--licence", "serve", "--report", "sarif").codes == ["usage"]

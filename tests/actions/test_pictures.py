@@ -62,3 +62,17 @@ def test_a_picture_that_says_nothing_is_an_error_that_helps(
     assert result.status == 2
     assert result.document["errors"][0]["code"] == "format"
     assert "sdkeep show" in result.document["errors"][0]["next"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_a_picture_without_parameters_is_said_to_tell_nothing(world: World, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"bare{suffix}"
+    Image.new("RGB", (8, 8)).save(path)
+    (shown,) = world.good("show", str(path)).data
+    assert "does not say how it was made" in shown["notes"][-1]
+    assert world.json("get", "--from-image", str(path)).status == 2
+
+
+def test_what_is_only_called_a_picture_is_said_to_be_none(world: World, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("hello")
+    assert "no PNG" in world.good("show", str(tmp_path / "text.png")).data[0]["notes"][-1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sdkeep.audit.judge import judge
+from sdkeep.audit.plaintext import judge_text
+from sdkeep.audit.policy import load_policy
 from sdkeep.formats.contents import Container, Contents
 from sdkeep.ground.verdict import Outcome
 
@@ -71,3 +73,31 @@ def test_many_targets_do_not_flood_the_report() -> None:
     verdict = judge(Contents(Container.YAML, 0), text="target: os.system\n" * 10_000)
     assert len(verdict.findings) == 50
     assert verdict.findings[0].file_offset == 0
+
+
+BROKEN_LINES = {
+    "carriage returns": "model:\r  target: os.system\r",
+    "next line": "model:\x85  target: os.system\x85",
+    "line separators": "model:\u2028  target: os.system\u2028",
+    "paragraph separators": "model:\u2029  target: os.system\u2029",
+    "a byte order mark": "\ufefftarget: os.system\n",
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_LINES)
+def test_a_line_ends_wherever_yaml_says_so(case: str) -> None:
+    (ruling,) = judge_text(BROKEN_LINES[case], load_policy())
+    assert ruling.finding.rule == "yaml-target"
+
+
+ODD_TAGS = {
+    "escaped": "x: !<tag:yaml.org,2002:%70ython/object/apply:os.system> [id]\n",
+    "escaped handle": "x: !!%70ython/object/apply:os.system [id]\n",
+    "in pieces": "%TAG !y! tag:yaml.org,2002:pyth\n---\nx: !y!on/object/apply:os.system [id]\n",
+    "verbatim": "x: !<whatever> [id]\n",
+}
+
+
+@pytest.mark.parametrize("case", ODD_TAGS)
+def test_a_tag_that_could_be_any_tag_is_never_clean(case: str) -> None:
+    assert [ruling for ruling in judge_text(ODD_TAGS[case], load_policy()) if ruling.outcome.rank >= 3]

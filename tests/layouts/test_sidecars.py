@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -8,14 +9,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sdkeep.ground.digest import sha256 as sha256_digest
 from sdkeep.ground.errors import NotWritable, WouldOverwrite
-from sdkeep.ground.kinds import Family, Kind
+from sdkeep.ground.kinds import Family, Kind, NsfwLevel
+from sdkeep.layouts.dialects import Dialect
+from sdkeep.layouts.jsonfile import read_object
 from sdkeep.layouts.layout import find
-from sdkeep.layouts.sidecars import Card, read_a1111, read_civitai_info, write_a1111
+from sdkeep.layouts.sidecar_reading import read_sidecars
+from sdkeep.layouts.sidecars import Card, Published, read_a1111, sidecar_path, write_sidecar
 from tests.makers.people import as_nobody, public_folder
 from tests.makers.trees import picture_of
 
 A1111 = find("a1111")
+write_a1111 = partial(write_sidecar, "a1111-json")
 CARD = Card(Kind.LORA, Family.SDXL, "<p>A style.</p>", "ohwx, ink", 0.8, "blurry", "from civitai:1@2")
 
 
@@ -152,7 +158,6 @@ def test_a_sidecar_can_be_read_back(model: Path) -> None:
 def test_what_is_no_sidecar_is_read_as_none(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x.json").write_bytes(data)
     assert read_a1111(tmp_path / "x.json") is None
-    assert read_civitai_info(tmp_path / "x.json") is None
     assert read_a1111(tmp_path / "none.json") is None
 
 
@@ -163,25 +168,69 @@ def test_a_sidecar_full_of_wrong_types_is_read_leniently(tmp_path: Path) -> None
     assert read_a1111(tmp_path / "x.json") == Card(Kind.UNKNOWN)
 
 
-def test_a_civitai_info_is_read_for_its_ids_and_hashes(tmp_path: Path) -> None:
-    said = {
-        "id": 128713,
-        "modelId": 4201,
-        "name": "V5.1",
-        "baseModel": "SD 1.5",
-        "trainedWords": ["a", 5, "b\x1b[0m"],
-        "model": {"name": "Realistic", "type": "Checkpoint"},
-        "files": [{"hashes": {"AutoV2": "F47E942AD4", "SHA256": "F4" * 32, "Odd": "x", "CRC32": 5}}, "junk", {}],
-    }
-    (tmp_path / "x.civitai.info").write_text(json.dumps(said))
-    note = read_civitai_info(tmp_path / "x.civitai.info")
-    assert note is not None
-    assert (note.model_id, note.version_id, note.base, note.kind_text) == ("4201", "128713", "SD 1.5", "Checkpoint")
-    assert note.trigger_words == ("a", "b")
-    assert {str(digest) for digest in note.digests} == {"autov2:f47e942ad4", "sha256:" + "f4" * 32}
+PUBLISHED = Published(
+    model_id="4201",
+    version_id="128713",
+    model_name="Realistic",
+    version_name="V5.1",
+    base="SD 1.5",
+    kind_text="LORA",
+    creator="ada",
+    file_name="real.safetensors",
+    words=("ohwx",),
+    level=NsfwLevel.R,
+    digests=(sha256_digest("f4" * 32),),
+    size=2048,
+    imported="2026-01-01T00:00:00Z",
+)
+FROM_CIVITAI = Card(Kind.LORA, Family.SD1, "A style.", published=PUBLISHED)
+OTHERS = ("civitai-info", "cm-info", "lora-manager")
 
 
-@pytest.mark.parametrize("said", [{}, {"id": True}, {"id": -1}, {"id": "x"}, {"id": 1.5}, {"id": None}])
-def test_an_info_without_a_version_is_none(tmp_path: Path, said: dict[str, object]) -> None:
-    (tmp_path / "x").write_text(json.dumps(said))
-    assert read_civitai_info(tmp_path / "x") is None
+@pytest.mark.parametrize("dialect", OTHERS)
+def test_each_dialect_that_we_write_is_read_back(model: Path, dialect: str) -> None:
+    written = write_sidecar(dialect, A1111, model, FROM_CIVITAI)
+    assert written is not None
+    said = read_sidecars(model)
+    assert said.dialects() == (Dialect(dialect),)
+    assert said.reference == "civitai:4201@128713"
+    assert (said.said.name, said.said.base, said.said.trigger_words) == ("Realistic", "SD 1.5", ("ohwx",))
+    assert sha256_digest("f4" * 32) in said.digests
+
+
+@pytest.mark.parametrize("dialect", OTHERS)
+def test_a_sidecar_of_another_tool_keeps_its_words_and_gets_what_it_lacks(model: Path, dialect: str) -> None:
+    first = write_sidecar(dialect, A1111, model, FROM_CIVITAI)
+    assert first is not None
+    said = read_object(first.path)
+    assert said is not None
+    kept = {key: value for number, (key, value) in enumerate(said.items()) if number % 2 == 0} | {"theirs": [1]}
+    first.path.write_text(json.dumps(kept))
+    second = write_sidecar(dialect, A1111, model, FROM_CIVITAI)
+    assert second is not None
+    assert not second.created
+    assert read_object(second.path) == {**said, "theirs": [1]}
+
+
+@pytest.mark.parametrize("dialect", OTHERS)
+@pytest.mark.parametrize("data", [b'{"x": 1}', b"[]", b"no", b""])
+def test_a_stranger_under_the_name_of_a_dialect_is_left(model: Path, dialect: str, data: bytes) -> None:
+    sidecar_path(dialect, model).write_bytes(data)
+    with pytest.raises(WouldOverwrite):
+        write_sidecar(dialect, A1111, model, FROM_CIVITAI)
+    assert sidecar_path(dialect, model).read_bytes() == data
+
+
+@pytest.mark.parametrize("said", [{"nodes": [], "links": []}, {"_class_name": "UNet"}, {"modelspec.title": "x"}])
+def test_a_workflow_or_a_diffusers_part_is_no_a1111_sidecar(model: Path, said: dict[str, object]) -> None:
+    model.with_suffix(".json").write_text(json.dumps(said))
+    with pytest.raises(WouldOverwrite):
+        write_a1111(A1111, model, CARD)
+
+
+def test_a_file_from_elsewhere_gets_no_sidecar_that_names_civitai(model: Path) -> None:
+    assert write_sidecar("civitai-info", A1111, model, CARD) is None
+    assert write_sidecar("cm-info", A1111, model, CARD) is None
+    written = write_sidecar("lora-manager", A1111, model, CARD)
+    assert written is not None
+    assert json.loads(written.path.read_text())["from_civitai"] is False

@@ -175,7 +175,7 @@ def _convert_stored(house: House, store: Store, found: Artifact, path: Path) -> 
         files = release.files if release else ()
         file = next((one for one in files if one.sha256 and one.sha256.value == found.sha256), None)
         arrival = Arrival(staged, found.file_name, found.origin, release, file, found.kind)
-        taken = take_in(house, store, arrival, Terms(disarm=True, keep_original=True))
+        taken = take_in(house, store, arrival, Terms(disarm=True, keep_original=True, kept=True))
     finally:
         staged.unlink(missing_ok=True)
     made = taken.artifact

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from sdkeep.actions.add import AddRequest
-from sdkeep.actions.add import add as catalogue_file
 from sdkeep.actions.areas import Lying, areas
 from sdkeep.actions.busy import alone
 from sdkeep.actions.duplicates import Same, duplicates, obstacle
 from sdkeep.actions.house import House
 from sdkeep.actions.intents import DEDUPE, STORE, intending
 from sdkeep.actions.labels import label
+from sdkeep.actions.noting import note
 from sdkeep.ground.errors import KeepError
 from sdkeep.ground.events import stage
 from sdkeep.ground.record import Method
@@ -93,7 +92,7 @@ def _join(house: House, group: Same) -> list[Linked]:
     """Make one blob of a group and links of its files; what cannot be linked is left, and the rest goes on."""
     try:
         if house.book.artifact(group.sha256) is None or house.book.verdict_of(group.sha256) is None:
-            catalogue_file(house, group.lying[0].path, AddRequest(in_place=True))
+            note(house, group.lying[0].path)
     except KeepError as error:
         return [_told(house, one, group, error.why or error.what) for one in group.lying]
     obstacles = [(one, obstacle(house, one, group.sha256)) for one in group.unlinked(house)]

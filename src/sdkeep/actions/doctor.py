@@ -21,6 +21,7 @@ from sdkeep.ground.errors import KeepError
 from sdkeep.ground.record import Method
 from sdkeep.ground.text import one_line
 from sdkeep.store.links import leftovers
+from sdkeep.store.platform import filesystem_of, is_network
 
 LOW_SPACE = 10 << 30
 
@@ -43,6 +44,7 @@ def doctor(house: House) -> tuple[Check, ...]:
         _windows,
         _torch,
         _catalogue,
+        _network,
         _intents,
         _stores,
         _space,
@@ -132,6 +134,23 @@ def _catalogue(house: House) -> Iterator[Check]:
         yield Check(
             "catalogue", "ok", f"{book.path} is sound: {stats.artifacts:,} files recorded, schema {book.opened.after}"
         )
+
+
+def _network(house: House) -> Iterator[Check]:
+    """Places on other machines, where locks and links promise less."""
+    home = house.settings.catalogue.parent
+    if is_network(home):
+        yield Check(
+            "network",
+            "note",
+            f"the catalogue lies on another machine ({filesystem_of(home) or 'a network drive'}): it keeps a rollback "
+            "journal, and two machines must not use it at once",
+            "set SDKEEP_HOME to a folder of this machine; stores may stay where they are",
+        )
+    for store in stores(house):
+        if is_network(store.root):
+            what = f"the store `{store.root}` lies on another machine: its locks may promise nothing"
+            yield Check("network", "note", what, "let one machine at a time write to it")
 
 
 def _intents(house: House) -> Iterator[Check]:

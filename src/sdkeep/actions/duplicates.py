@@ -1,4 +1,4 @@
-"""Files with the same bytes on one volume: told by size first, then by the catalogue, and read only where that is not enough."""
+"""Files with the same bytes on one volume: told by size, then by the catalogue, and read where that is not enough."""
 
 from __future__ import annotations
 

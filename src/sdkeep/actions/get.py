@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sdkeep.actions.byhash import here
 from sdkeep.actions.house import House
 from sdkeep.actions.intake import Arrival, Taken, Terms, take_in
 from sdkeep.actions.peek import refuse_early
@@ -14,12 +15,13 @@ from sdkeep.actions.remote import Other, Sought, seek
 from sdkeep.actions.stores import store_near
 from sdkeep.actions.transferring import fetched
 from sdkeep.actions.unpacking import is_archive, unpack_arrival
+from sdkeep.ground.digest import Digest
 from sdkeep.ground.errors import KeepError, NotPlaceable
 from sdkeep.ground.kinds import Kind, Role
 from sdkeep.ground.lineage import Relation
 from sdkeep.ground.model import Claim, Release, RemoteFile
 from sdkeep.ground.record import Artifact
-from sdkeep.ground.ref import NameRef, WordRef, parse
+from sdkeep.ground.ref import DigestRef, NameRef, WordRef, parse
 from sdkeep.hubs.choose import Wish
 from sdkeep.net.transfer import Fetched
 from sdkeep.store.blobs import Store
@@ -116,12 +118,20 @@ def get(house: House, ref: str, request: GetRequest) -> Got:
 
 
 def _catalogued(house: House, ref: str) -> Artifact | None:
-    """The artifact that `ref` calls by its catalogue name."""
+    """The artifact that `ref` calls by its catalogue name, or the one file here with the hash that it is."""
     match parse(ref):
-        case NameRef(name) | WordRef(name):
+        case NameRef(name):
             return house.book.by_name(name)
+        case WordRef(word):
+            return house.book.by_name(word) or _only(here(house, Digest.readings(word)))
+        case DigestRef(digest):
+            return _only(here(house, (digest,)))
         case _:
             return None
+
+
+def _only(found: tuple[Artifact, ...]) -> Artifact | None:
+    return found[0] if len(found) == 1 else None
 
 
 def _here_by_name(house: House, ref: str, artifact: Artifact, request: GetRequest) -> Got:
@@ -188,6 +198,9 @@ def _bring(
     here = _already_here(house, file)
     if here is not None:
         return [_filed(house, here, None, _Arrived(release, file), request)]
+    members = _unpacked_before(house, release, file)
+    if members:
+        return [_filed(house, one, None, _Arrived(release, file), request) for one in members]
     store = store_near(house, _first_target(house, request.uis))
     if not (request.terms.disarm or request.terms.allow_unsafe):
         refuse_early(house, release, file)
@@ -206,15 +219,31 @@ def _taken(
     if not is_archive(arrival):
         return [take_in(house, store, arrival, request.terms)]
     taken: list[Taken] = []
-    for member in unpack_arrival(house, store, arrival):
+    became: dict[str, str] = {}
+    whole = True
+    for number, member in enumerate(unpack_arrival(house, store, arrival)):
         try:
             taken.append(take_in(house, store, member, request.terms))
+            became[f"{number}/{member.file_name}"] = taken[-1].artifact.sha256 or ""
         except KeepError as error:
+            whole = False
             failures.append((f"{arrival.file_name}/{member.file_name}", error))
         finally:
             member.path.unlink(missing_ok=True)
+    if whole and arrival.release and arrival.file and arrival.release.hub != "web":
+        house.book.put_unpacked(arrival.release.hub, arrival.release.id, arrival.file.id, became)
     arrival.path.unlink(missing_ok=True)
     return taken
+
+
+def _unpacked_before(house: House, release: Release, file: RemoteFile) -> list[Artifact]:
+    """What came out of this very archive before, when all of it is still in the store; empty otherwise."""
+    members = list(house.book.unpacked(release.hub, release.id, file.id).values())
+    if not members or not all(one.stored for one in members):
+        return []
+    recorded = (one for one in house.book.releases_for_model(release.hub, release.model_id) if one.id == release.id)
+    same = any(old.id == file.id and old.digests == file.digests for one in recorded for old in one.files)
+    return members if same else []
 
 
 def _first_target(house: House, uis: tuple[str, ...] | None) -> Path | None:

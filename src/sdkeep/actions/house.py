@@ -84,12 +84,13 @@ class House:
     def book(self) -> Book:
         """The catalogue, migrated to today's schema."""
         from sdkeep.catalogue.book import Book
+        from sdkeep.store.platform import is_network
         from sdkeep.store.trouble import told
 
         home = self.settings.catalogue.parent
         with told(f"cannot use `{home}` for the catalogue"):
             home.mkdir(parents=True, exist_ok=True)
-        book = Book.open(self.settings.catalogue, clock=self.moment)
+        book = Book.open(self.settings.catalogue, clock=self.moment, wal=not is_network(home))
         self._open.append(book)
         return book
 
@@ -125,7 +126,7 @@ class House:
             no_proxy=settings.no_proxy,
             ca=str(settings.ca_bundle) if settings.ca_bundle else None,
             read_timeout=settings.timeout,
-            plain_hosts=frozenset(map(_plain_host, (settings.civitai_url, settings.hf_url))) - {""},
+            plain_hosts=frozenset(map(_plain_host, (settings.civitai_url, settings.hf_url, *settings.archives))) - {""},
         )
         web = Web(policy, sleep=self.stop.wait)
         self._open.append(web)

@@ -14,6 +14,7 @@ from sdkeep.actions.house import House
 from sdkeep.actions.intents import STORE, intending
 from sdkeep.actions.labels import label
 from sdkeep.actions.stores import trash_of
+from sdkeep.actions.ways import ways
 from sdkeep.audit.report import summary
 from sdkeep.formats.convert import ConvertOptions, plan, write_safetensors
 from sdkeep.formats.digests import ALL, Hasher
@@ -37,12 +38,13 @@ LONGEST_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the person allows and wishes: see the flags of `get`."""
+    """What the person allows and wishes: see the flags of `get`. `kept`: the arriving bytes also stay elsewhere."""
 
     disarm: bool = False
     allow_unsafe: bool = False
     keep_original: bool = False
     kind: Kind | None = None
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def refusal(arrival: Arrival, verdict: Verdict) -> UnsafeFile:
     verb = "add" if not arrival.release and not arrival.file else "get"
     fits = verdict.outcome.rank >= 3
     word = str(verdict.outcome) if fits else f"not proved safe ({verdict.outcome})"
-    way = f"`sdkeep {verb} {ref} --disarm` keeps its tensors only; `--allow-unsafe` places it as it is"
+    way = ways(verdict, ref, tensors=f"sdkeep {verb} {ref} --disarm", as_it_is="`--allow-unsafe` places it as it is")
     return UnsafeFile(f"`{arrival.file_name}` is {word}", summary(verdict), way)
 
 
@@ -134,7 +136,7 @@ def _converted(house: House, store: Store, arrival: Arrival, seen: Examined, ter
         original = _write_rows(house, seen, original_facts, arrival, ())
     edge = Edge(Parent(Trust.SHA256, seen.sha256), Relation.CONVERTED_FROM, "sdkeep", seen.verdict.outcome.value)
     kept = keep(house, store, made, facts, arrival, (edge,))
-    if not keep_pickle:  # its row, digests, version id and published hash stay for ever
+    if not keep_pickle and not terms.kept:  # its row, digests, version id and published hash stay for ever
         why = f"converted to safetensors ({seen.verdict.outcome})"
         trash_of(house, store).throw(arrival.path, why, seen.sha256)
     return Taken(kept, seen.verdict, seen.identity, original, len(made.contents.tensors), seen.contents.notes)

@@ -10,7 +10,6 @@ from sdkeep.actions import local
 from sdkeep.actions.house import House
 from sdkeep.actions.kinship import Entry, Kinship
 from sdkeep.actions.walk import MOST_NODES, Link, strongest_first
-from sdkeep.catalogue.listing import Filter
 from sdkeep.formats.permissions import DONE, Holder, Standing, effective
 from sdkeep.ground.digest import DIGITS, DigestKind
 from sdkeep.ground.errors import UsageError
@@ -93,7 +92,7 @@ class _Above:
         """The node itself first, then everything above it, a holder for each licence."""
         distance, cut = self._reach(id_)
         proved, claimed = self._over(id_, lambda up: up.firm), self._over(id_, lambda up: up.alone)
-        holders = []
+        holders: list[Holder] = []
         for node in distance:
             at = Standing.PROVED if node in proved else Standing.CLAIMED if node in claimed else Standing.ONE_OF
             holders += self._held(node, at)
@@ -222,6 +221,8 @@ def uses_called(word: str) -> tuple[Use, ...]:
 
 def audit_licences(house: House, word: str, names: Iterable[str] = (), kind: Kind | None = None) -> LicenceAudit:
     """Judge the catalogue for a use, or the files that `names` call; raises `NotFoundHere` for an unknown name."""
+    from sdkeep.catalogue.listing import Filter
+
     uses = uses_called(word)
     chosen = {one.sha256 or "" for name in names for one in _meant(house, name)}
     found = forbidden(house, *uses, sha256s=chosen, kind=kind)

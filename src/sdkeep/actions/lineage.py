@@ -63,7 +63,8 @@ class BaseModel:
             return ""
         worst = max(self.path, key=lambda link: link.weakness)
         if worst.weakness == 0:
-            return "proved by SHA-256"
+            told = next((link.edge.source for link in self.path if link.edge.source.startswith("metadata:")), "")
+            return f"by SHA-256 all the way, says {told}" if told else "proved by SHA-256"
         fits = f" that fits {worst.candidates} files" if worst.candidates > 1 else ""
         return f"the weakest link is a {worst.edge.parent.trust}{fits}, says {worst.edge.source}"
 

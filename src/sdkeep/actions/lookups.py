@@ -6,12 +6,15 @@ is not asked twice for the same bytes within a month.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from urllib.parse import urlsplit
 
 from sdkeep.actions.house import House
 from sdkeep.catalogue.listing import Filter
+from sdkeep.ground.digest import Digest, DigestKind
 from sdkeep.ground.errors import HubError, KeepError
 from sdkeep.ground.events import stage
 from sdkeep.ground.kinds import Kind
@@ -41,7 +44,7 @@ def look_up(house: House, sha256s: Sequence[str] | None = None) -> LookUpOutcome
     if not unknown:
         return LookUpOutcome(0, 0)
     found: set[str] = set()
-    for place, ask in ((CIVITAI, _ask_civitai), ("huggingface", _ask_known_repositories)):
+    for place, ask in _places(house):
         rest = [one for one in unknown if one not in found]
         since = f"{house.moment() - _PATIENCE:%Y-%m-%dT%H:%M:%SZ}"
         asked = house.book.unasked(place, rest, since)
@@ -87,6 +90,31 @@ def _unknown(house: House) -> list[str]:
     linked = {one.sha256 for one in house.book.held()}
     here = house.book.list(Filter(present=True), limit=None).items
     return [one.sha256 for one in here if one.sha256 and one.sha256 not in linked]
+
+
+Ask = Callable[[House, Sequence[str]], set[str]]
+
+
+def _places(house: House) -> tuple[tuple[str, Ask], ...]:
+    """Where to ask, in the order of `byhash`; archives are those that the settings name."""
+    archives = ((urlsplit(base).hostname or base, partial(_ask_archive, base)) for base in house.settings.archives)
+    return ((CIVITAI, _ask_civitai), *archives, ("huggingface", _ask_known_repositories))
+
+
+def _ask_archive(base: str, house: House, sha256s: Sequence[str]) -> set[str]:
+    """A server that answers `model-versions/by-hash/HASH` as Civitai does, and need do no more: one by one."""
+    from sdkeep.hubs.civitai.client import Civitai
+
+    archive, place, found = Civitai(house.web, base, clock=house.moment), urlsplit(base).hostname or base, set[str]()
+    with stage(house.report, f"look-up:{place}", f"asking {place}", len(sha256s), "files") as moved:
+        for number, sha256 in enumerate(sha256s, 1):
+            house.stop.check()
+            releases = archive.by_digest(Digest(DigestKind.SHA256, sha256))
+            taken = _take(house, dict.fromkeys((sha256,), releases[0])) if releases else set()
+            house.book.note_lookups([Lookup(sha256, place, bool(taken))])
+            found |= taken
+            moved(number)
+    return found
 
 
 def _ask_civitai(house: House, sha256s: Sequence[str]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sdkeep.actions.afar import look_from_afar
 from sdkeep.actions.house import House
+from sdkeep.actions.ways import ways
 from sdkeep.audit.report import summary
 from sdkeep.ground.errors import AccessError, HubError, StoreError, TransferError, UnsafeFile
 from sdkeep.ground.events import Said
@@ -30,5 +31,5 @@ def refuse_early(house: House, release: Release, file: RemoteFile) -> None:
         raise UnsafeFile(
             f"`{file.name}` is {verdict.outcome}, by a look before the download",
             summary(verdict),
-            f"`sdkeep get {ref} --disarm` keeps its tensors only; `--allow-unsafe` takes it as it is",
+            ways(verdict, ref, tensors=f"sdkeep get {ref} --disarm", as_it_is="`--allow-unsafe` takes it as it is"),
         )

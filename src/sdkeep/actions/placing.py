@@ -10,7 +10,8 @@ from sdkeep.actions.house import House
 from sdkeep.actions.intents import PLACE, intending
 from sdkeep.actions.labels import label
 from sdkeep.actions.stores import holder
-from sdkeep.ground.errors import NotFoundHere, NotPlaceable, UnknownUi, UnsafeFile, WouldOverwrite
+from sdkeep.actions.ways import ways
+from sdkeep.ground.errors import HubError, NotFoundHere, NotPlaceable, UnknownUi, UnsafeFile, WouldOverwrite
 from sdkeep.ground.kinds import Kind
 from sdkeep.ground.model import Release
 from sdkeep.ground.record import Artifact, Location, Method, Ui
@@ -28,16 +29,23 @@ WEIGHTS = {Kind.LORA: 0.8, Kind.LYCORIS: 0.8}
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """What placing needs beyond the artifact: the release it came from, and a weight for the line to paste."""
+    """What placing needs beyond the artifact: the release it came from, and a weight for the line to paste.
+
+    With `settle` running WebUIs are asked at once to look again; else the caller does that when all is placed.
+    """
 
     release: Release | None = None
     weight: float | None = None
     dry_run: bool = False
+    settle: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A file in a WebUI. `paste` is what a person puts into a prompt, `refresh` how the UI comes to see it."""
+    """A file in a WebUI. `paste` is what a person puts into a prompt, `refresh` how the UI comes to see it.
+
+    `refreshed` says that the WebUI is running and has just been asked to look.
+    """
 
     ui: str
     path: str
@@ -46,6 +54,7 @@ class Placed:
     refresh: str = ""
     already: bool = False
     notes: tuple[str, ...] = ()
+    refreshed: bool = False
 
 
 def targets(house: House, uis: tuple[str, ...] | None) -> tuple[Ui, ...]:
@@ -95,7 +104,13 @@ def place_everywhere(
             if len(chosen) == 1:
                 raise
             house.warn(f"not placed in `{ui.name}`: {error.what} ({error.why})")
-    return tuple(placed)
+    return settled(house, placed) if placing.settle else tuple(placed)
+
+
+def settled(house: House, placed: Sequence[Placed]) -> tuple[Placed, ...]:
+    """The same answers after running WebUIs were asked to look at their folders again."""
+    seen = house.desk.settle()
+    return tuple(replace(one, refreshed=one.refreshed or one.ui in seen) for one in placed)
 
 
 def check_placeable(house: House, artifact: Artifact) -> None:
@@ -105,7 +120,12 @@ def check_placeable(house: House, artifact: Artifact) -> None:
         raise UnsafeFile(
             f"`{artifact.name}` is {verdict.outcome}",
             "only clean files are placed",
-            f"`sdkeep convert name:{artifact.name}` keeps its tensors only; `--allow-unsafe` places it as it is",
+            ways(
+                verdict,
+                f"name:{artifact.name}",
+                tensors=f"sdkeep convert name:{artifact.name}",
+                as_it_is="`--allow-unsafe` places it as it is",
+            ),
         )
 
 
@@ -117,7 +137,7 @@ def place_in(house: House, ui: Ui, artifact: Artifact, placing: Placing) -> Plac
     found = here(house, ui)
     present = _present(house, ui, artifact)
     if present:
-        return _answer(found, artifact, present, placing, already=True)
+        return _announced(house, found, artifact, _answer(found, artifact, present, placing, already=True), placing)
     try:
         target = _target(house, found, artifact, placing)
     except NotPlaceable as error:
@@ -133,7 +153,26 @@ def place_in(house: House, ui: Ui, artifact: Artifact, placing: Placing) -> Plac
     _forget_replaced(house, ui, artifact.sha256 or "")
     location = _place(house, found, artifact, target)
     write_beside(house, found, artifact, location, placing)
-    return replace(_answer(found, artifact, location, placing), notes=target.notes)
+    answer = replace(_answer(found, artifact, location, placing), notes=target.notes)
+    return _announced(house, found, artifact, answer, placing)
+
+
+def _announced(house: House, found: Installed, artifact: Artifact, answer: Placed, placing: Placing) -> Placed:
+    """The answer after the WebUI was told: one that keeps a register takes the file in, others look again later."""
+    from sdkeep.actions.running import Register
+
+    if placing.dry_run:
+        return answer
+    if found.layout.server.api != "invokeai":
+        if not answer.already:
+            house.desk.changed(found, artifact.kind)
+        return answer
+    try:
+        Register(house, found).enter(Path(answer.path), Path(answer.path).stem)
+    except HubError as error:
+        note = f"not in its list yet: {error.what} ({error.why}); {error.next}"
+        return replace(answer, notes=(*answer.notes, note))
+    return replace(answer, refreshed=True)
 
 
 def place_beside(house: House, sha256: str, models: Sequence[Placed]) -> tuple[Placed, ...]:

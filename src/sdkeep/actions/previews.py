@@ -38,11 +38,12 @@ def suitable(release: Release, most: NsfwLevel) -> tuple[Preview, ...]:
 
 
 def _picture(house: House, preview: Preview) -> bytes:
-    from sdkeep.layouts.preview import thumbnail
+    from sdkeep.layouts.preview import LARGEST_FILE, thumbnail
 
     try:
-        answer = house.web.get(preview.url)
-        return thumbnail(answer.body) if answer.status == 200 else b""
+        with house.web.open(preview.url) as stream:
+            body = stream.read(LARGEST_FILE + 1) if stream.status == 200 else b""
+        return thumbnail(body) if body else b""
     except KeepError as error:
         house.report(Said("debug", f"no preview from {preview.url}: {error.what}"))
         return b""

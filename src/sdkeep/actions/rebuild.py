@@ -17,6 +17,7 @@ from sdkeep.actions.examine import Examined, examine, examine_fully
 from sdkeep.actions.house import House
 from sdkeep.actions.intake import Arrival, Terms, describe
 from sdkeep.actions.labels import label_uis
+from sdkeep.actions.noting import note
 from sdkeep.actions.paths import WEIGHT_FILES
 from sdkeep.actions.stores import trash_of
 from sdkeep.catalogue.salvage import Salvaged, salvage
@@ -186,7 +187,9 @@ def _register(house: House, noted: Sequence[object], found: _Found) -> None:
 def _look_for_places(house: House, found: _Found) -> None:
     """Every link to a blob and every equal copy in the WebUIs, and those that labels name elsewhere."""
     inodes = {
-        (store.root.stat().st_dev, blob.inode): sha256 for sha256, (store, blob) in found.blobs.items() if blob.links > 1
+        (store.root.stat().st_dev, blob.inode): sha256
+        for sha256, (store, blob) in found.blobs.items()
+        if blob.links > 1
     }
     sizes: dict[int, list[str]] = {}
     for sha256, (_, blob) in found.blobs.items():
@@ -279,7 +282,7 @@ def _record(
     beside = read_sidecars(shown) if shown else None
     name = labels.text(said, "file_name") or (shown.name if shown else f"{blob.sha256[:12]}.safetensors")
     origin = labels.text(said, "origin") or (beside.reference if beside else "")
-    facts = describe(house, Arrival(blob.path, name, origin), seen, Terms(_kind(said)))
+    facts = describe(house, Arrival(blob.path, name, origin), seen, Terms(kind=_kind(said)))
     claimed = beside.said if beside else None
     facts = replace(
         facts,
@@ -314,14 +317,12 @@ def _kind(said: object) -> Kind | None:
 
 def _catalogue_again(house: House, saved: Salvaged) -> int:
     """Files that the old catalogue knew where they lie, if they are still there; each is read again."""
-    from sdkeep.actions.add import AddRequest, add
-
     count = 0
     for text, _ in saved.in_place:
         path = Path(text)
         if path.is_file() and not house.book.location_at(text):
             try:
-                add(house, path, AddRequest(in_place=True))
+                note(house, path)
             except KeepError as error:
                 house.warn(f"`{path}` was not catalogued again: {error.what}")
                 continue

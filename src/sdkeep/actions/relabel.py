@@ -140,12 +140,10 @@ def _to_store(house: House, plan: _Plan, artifact: Artifact) -> Relabelled:
 
 
 def _written(house: House, plan: _Plan, sha256: str, out: Path) -> Examined:
-    metadata = plan.after | {EDITED_FROM: f"sha256:{sha256}"}
     with FileSource(plan.path) as source:
         hasher = Hasher(ALL)
-        write_relabelled(
-            source, read_header(source), metadata, out, report=house.report, stop=house.stop, hasher=hasher
-        )
+        header = replace(read_header(source), metadata=plan.after | {EDITED_FROM: f"sha256:{sha256}"})
+        write_relabelled(source, header, out, report=house.report, stop=house.stop, hasher=hasher)
     return replace(examine(out, house.stop), digests=hasher.finish())
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sdkeep.actions.byhash import known_model, places_asked, published
 from sdkeep.actions.house import House
-from sdkeep.formats.known import KnownModel, by_name, by_sha256, names
+from sdkeep.formats.known import KnownModel, by_name, names
 from sdkeep.ground.digest import Digest, DigestKind
 from sdkeep.ground.errors import Ambiguous, NotFoundHere, NotOnHub, UsageError
 from sdkeep.ground.kinds import Kind
@@ -81,29 +82,22 @@ def _sought(text: str, release: Release, choice: Choice, why: tuple[str, ...], o
 
 
 def _by_digest(house: House, text: str, digests: tuple[Digest, ...], wish: Wish) -> Sought:
-    for digest in digests:
-        known = by_sha256(digest.value) if digest.kind is DigestKind.SHA256 else None
-        if known:
-            return _from_mirrors(house, text, known, wish)
-    hits = [(digest, release) for digest in digests for release in house.civitai.by_digest(digest)]
-    releases = {release.ref: (digest, release) for digest, release in hits}
-    if not releases:
+    known = known_model(digests)
+    if known:
+        return _from_mirrors(house, text, known, wish)
+    hits = published(house, digests)
+    if not hits:
         raise NotOnHub(
             f"no hub knows a file with `{text}`",
-            "Civitai was asked by hash; Hugging Face has no such look-up",
+            f"asked were {places_asked(house)}; Hugging Face only about repositories that the catalogue knows",
             "`sdkeep search WORDS` looks by name",
         )
-    holders = [(release, _holding(release, digest)) for digest, release in releases.values()]
-    shas = {file.sha256 for _, file in holders if file}
-    if len(releases) > 1 and len(shas) != 1:
-        raise Ambiguous(f"`{text}` fits {len(releases)} releases", tuple(releases))
-    release, file = holders[0]
-    choice = choose_files(release, replace(wish, file=file.id) if file else wish)
-    return _sought(text, release, choice, ("the file with this hash",), ())
-
-
-def _holding(release: Release, digest: Digest) -> RemoteFile | None:
-    return next((file for file in release.files if digest in file.digests), None)
+    shas = {hit.file.sha256 for hit in hits if hit.file}
+    if len(hits) > 1 and len(shas) != 1:
+        raise Ambiguous(f"`{text}` fits {len(hits)} releases", tuple(hit.release.ref for hit in hits))
+    hit = hits[0]
+    choice = choose_files(hit.release, replace(wish, file=hit.file.id or hit.file.name) if hit.file else wish)
+    return _sought(text, hit.release, choice, (f"the file with this hash, says {hit.place}",), ())
 
 
 def _by_short_name(house: House, text: str, name: str, wish: Wish) -> Sought:

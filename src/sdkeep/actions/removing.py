@@ -10,11 +10,15 @@ from sdkeep.actions.house import House
 from sdkeep.actions.intents import DISCARD, STORE, UNPLACE, intending
 from sdkeep.actions.labels import label
 from sdkeep.actions.local import artifact as find
+from sdkeep.actions.placing import here
+from sdkeep.actions.running import Register
 from sdkeep.actions.stores import holder, stores, trash_of
-from sdkeep.ground.errors import NotFoundHere
+from sdkeep.ground.errors import HubError, NotFoundHere, NotPlaceable
 from sdkeep.ground.record import Artifact, Location, Method, Sidecar, Trashed
+from sdkeep.layouts.layout import find as find_layout
 from sdkeep.store.blobs import Store
 from sdkeep.store.copying import sha256_of
+from sdkeep.store.links import Outcome
 from sdkeep.store.links import unplace as unplace_file
 from sdkeep.store.sweep import Marks, SweepPlan, apply, plan
 from sdkeep.store.trash import Trash
@@ -22,7 +26,7 @@ from sdkeep.store.trash import Trash
 
 @dataclass(frozen=True, slots=True)
 class Unplaced:
-    """What became of one placed file: `removed`, `gone` already, or `left`, and why."""
+    """What became of one placed file: `removed`, `gone` already, `left` and why, or left and `forgotten`."""
 
     name: str
     path: str
@@ -41,8 +45,13 @@ class Removed:
     kept: str = ""
 
 
-def unplace(house: House, text: str, uis: tuple[str, ...], *, dry_run: bool = False) -> tuple[Unplaced, ...]:
-    """Take a file out of WebUIs (all, unless some are named); the store keeps it."""
+def unplace(
+    house: House, text: str, uis: tuple[str, ...], *, dry_run: bool = False, forget: bool = False
+) -> tuple[Unplaced, ...]:
+    """Take a file out of WebUIs (all, unless some are named); the store keeps it.
+
+    With `forget` a file that is not ours any more is left where it is and its place is no longer counted as ours.
+    """
     found = find(house, text)
     chosen = [one for one in house.book.locations_of(found.sha256 or "") if one.ui and (not uis or one.ui in uis)]
     if not chosen:
@@ -50,10 +59,22 @@ def unplace(house: House, text: str, uis: tuple[str, ...], *, dry_run: bool = Fa
         raise NotFoundHere(f"`{found.name}` is not placed{where}", "", f"`sdkeep show name:{found.name}`")
     if dry_run:
         return tuple(Unplaced(found.name, one.path, "would be removed") for one in chosen)
-    return tuple(_unplace(house, found, one) for one in chosen)
+    return tuple(_unplace(house, found, one, forget=forget) for one in chosen)
 
 
-def _unplace(house: House, artifact: Artifact, location: Location) -> Unplaced:
+def _unplace(house: House, artifact: Artifact, location: Location, *, forget: bool) -> Unplaced:
+    done = _taken_out(house, artifact, location)
+    if done.outcome != Outcome.LEFT or not forget:
+        return done
+    house.book.drop_location(location.path)
+    _remove_sidecars(house, location)
+    return Unplaced(done.name, done.path, "forgotten", f"the file stays: {done.why}")
+
+
+def _taken_out(house: House, artifact: Artifact, location: Location) -> Unplaced:
+    registered = _out_of_register(house, location)
+    if registered:
+        return Unplaced(artifact.name, location.path, str(Outcome.LEFT), registered)
     store = holder(house, location.sha256) or stores(house)[0]
     blob = store.path_of(location.sha256)
     with intending(house, UNPLACE, path=location.path):
@@ -63,10 +84,26 @@ def _unplace(house: House, artifact: Artifact, location: Location) -> Unplaced:
     if removal.removed:
         if store.has(location.sha256):
             label(house, store, location.sha256)
-        for sidecar in house.book.sidecars_of(location.sha256):
-            if Path(sidecar.path).parent == Path(location.path).parent and sidecar.ui == location.ui:
-                _remove_sidecar(house, sidecar)
+        _remove_sidecars(house, location)
     return Unplaced(artifact.name, location.path, str(removal.outcome), removal.why)
+
+
+def _out_of_register(house: House, location: Location) -> str:
+    """Why a file has to stay because its WebUI still lists it; empty when it does not."""
+    ui = house.book.ui(location.ui) if location.ui else None
+    if ui is None or not Path(ui.root).is_dir() or find_layout(ui.layout, house.layouts).server.api != "invokeai":
+        return ""
+    try:
+        Register(house, here(house, ui)).leave(Path(location.path))
+    except (HubError, NotPlaceable) as error:
+        return f"{error.what}, so it cannot let go of it ({error.why}); {error.next}"
+    return ""
+
+
+def _remove_sidecars(house: House, location: Location) -> None:
+    for sidecar in house.book.sidecars_of(location.sha256):
+        if Path(sidecar.path).parent == Path(location.path).parent and sidecar.ui == location.ui:
+            _remove_sidecar(house, sidecar)
 
 
 def _has_bytes(path: Path, sha256: str) -> bool:
@@ -81,8 +118,8 @@ def _remove_sidecar(house: House, sidecar: Sidecar) -> None:
     house.book.drop_sidecar(sidecar.path)
 
 
-def rm(house: House, text: str, *, dry_run: bool = False) -> Removed:
-    """Unplace a file everywhere and put its bytes into the trash; its record stays."""
+def rm(house: House, text: str, *, dry_run: bool = False, forget: bool = False) -> Removed:
+    """Unplace a file everywhere and put its bytes into the trash; its record stays. `forget` as in `unplace`."""
     found = find(house, text)
     sha256 = found.sha256 or ""
     locations = house.book.locations_of(sha256)
@@ -92,14 +129,22 @@ def rm(house: House, text: str, *, dry_run: bool = False) -> Removed:
             Unplaced(found.name, one.path, "would be removed" if one.ours else "stays") for one in locations
         )
         return Removed(found.name, sha256, planned, tuple(str(store.path_of(sha256)) for store in holders))
-    unplaced = tuple(_unplace(house, found, one) for one in locations if one.method is not Method.IN_PLACE)
+    placed = [one for one in locations if one.method is not Method.IN_PLACE]
+    unplaced = tuple(_unplace(house, found, one, forget=forget) for one in placed)
     left = [one for one in unplaced if one.outcome == "left"]
     for one in locations:
         if one.method is Method.IN_PLACE:
             house.book.drop_location(one.path)
     if left:
-        return Removed(found.name, sha256, unplaced, (), f"its bytes stay in the store: {left[0].path} was left")
+        return Removed(found.name, sha256, unplaced, (), _why_kept(found.name, left[0]))
     return Removed(found.name, sha256, unplaced, tuple(_discard(house, store, sha256) for store in holders))
+
+
+def _why_kept(name: str, left: Unplaced) -> str:
+    return (
+        f"its bytes stay in the store: {left.path} was left ({left.why}); "
+        f"`sdkeep rm name:{name} --forget` leaves that file to you and goes on"
+    )
 
 
 def _discard(house: House, store: Store, sha256: str) -> str:

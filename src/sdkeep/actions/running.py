@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 from sdkeep.actions.house import USER_AGENT, House
-from sdkeep.ground.errors import HubGarbled, HubDown, KeepError, NotPlaceable, UsageError
+from sdkeep.ground.errors import HubDown, HubGarbled, KeepError, NotPlaceable, UsageError
 from sdkeep.ground.kinds import Kind
 from sdkeep.ground.text import one_line
 from sdkeep.layouts.folders import Installed
@@ -34,11 +33,33 @@ def checked_url(text: str) -> str:
 
 
 class Desk:
-    """One run's way to running WebUIs: who answers is found out once."""
+    """One run's way to running WebUIs: who answers is found out once, and each is asked to look again once."""
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._there: dict[str, Web | None] = {}
+        self._stale: dict[str, tuple[Installed, dict[str, None]]] = {}
+
+    def changed(self, here: Installed, kind: Kind) -> None:
+        """Remember that a WebUI has new files of a kind."""
+        shelf = here.layout.shelves.get(kind)
+        self._stale.setdefault(here.ui.name, (here, {}))[1].update(dict.fromkeys(shelf.refresh if shelf else ()))
+
+    def settle(self) -> frozenset[str]:
+        """Ask every WebUI with new files to read its folders again; the names of those that did."""
+        stale, self._stale = self._stale, {}
+        return frozenset(name for name, (here, paths) in stale.items() if self._refreshed(here, tuple(paths)))
+
+    def _refreshed(self, here: Installed, paths: tuple[str, ...]) -> bool:
+        """Trouble is nothing but a no: the files are placed all the same."""
+        web = self.web(here.url) if paths else None
+        if web is None:
+            return False
+        try:
+            statuses = [web.ask("POST", here.url + path, {}).status for path in paths]
+        except KeepError:
+            return False
+        return all(status in (200, 204) for status in statuses)
 
     def web(self, url: str) -> Web | None:
         """A client for this address, None when nobody answers there or the network is switched off."""
@@ -58,20 +79,6 @@ class Desk:
             retry=RetryPolicy(attempts=1),
         )
         return self._house.closing(Web(policy, sleep=self._house.stop.wait))
-
-
-def refresh(house: House, here: Installed, kinds: Iterable[Kind]) -> bool:
-    """Ask the WebUI to read its folders for these kinds again; whether it did. Trouble is nothing but a no."""
-    paths = dict.fromkeys(
-        path for kind in kinds if (shelf := here.layout.shelves.get(kind)) for path in shelf.refresh
-    )
-    web = house.desk.web(here.url) if paths else None
-    if web is None:
-        return False
-    try:
-        return all([web.ask("POST", here.url + path, {}).status in (200, 204) for path in paths])
-    except KeepError:
-        return False
 
 
 class Register:
@@ -136,7 +143,9 @@ class Register:
         return web.ask(method, self._here.url + path, payload)
 
     def _next(self) -> str:
-        return f"start it and run the same command again; `sdkeep ui add '{self._here.root}' --url URL` moves the address"
+        return (
+            f"start it and run the same command again; `sdkeep ui add '{self._here.root}' --url URL` moves the address"
+        )
 
     def _check_outside(self, path: Path) -> None:
         for folder in (*self._here.models, self._here.root / "models"):

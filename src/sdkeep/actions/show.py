@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdkeep.actions import local
 from sdkeep.actions.house import House
@@ -18,6 +19,9 @@ from sdkeep.ground.model import Model, Release
 from sdkeep.ground.record import Artifact, Location
 from sdkeep.ground.ref import CivitaiRef, HfRef, parse
 from sdkeep.ground.verdict import Verdict
+
+if TYPE_CHECKING:
+    from sdkeep.actions.examine import Examined
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
@@ -49,6 +53,8 @@ class ShownArtifact:
     base_model: str = ""
     permissions: tuple[Permission, ...] = ()
     advice: str = ADVICE
+    gone: str = ""
+    hashed: bool = True
     metadata: dict[str, str] = field(default_factory=dict)
 
 
@@ -164,6 +170,7 @@ def of_artifact(house: House, artifact: Artifact) -> ShownArtifact:
         trigger_words=words_of(artifact),
         page=release.page if release else "",
         flags=release.marks if release else (),
+        gone=book.gone_since(release.hub, release.model_id) if release else "",
         claims=tuple(claims),
         base_model=base,
         permissions=permissions,
@@ -186,8 +193,19 @@ def _of_sighting(house: House, artifact: Artifact) -> ShownArtifact:
         children=(),
         paste=(),
         trigger_words=words_of(artifact),
-        flags=("not-hashed",) if locations else (),
+        hashed=False,
     )
+
+
+def _about_picture(path: Path, seen: Examined) -> tuple[str, ...]:
+    """Why a file that is called a picture tells nothing of how it was made."""
+    if path.suffix.lower() not in PICTURE_SUFFIXES or seen.contents.tensors:
+        return ()
+    from sdkeep.actions.pictures import PICTURES
+
+    if seen.contents.container not in PICTURES:
+        return ("it is called a picture, and is no PNG, JPEG or WebP",)
+    return ("the picture does not say how it was made: many sites and programs remove that",)
 
 
 def show_file(path: Path, stop: Stop) -> ShownFile | ShownPicture:
@@ -211,6 +229,6 @@ def show_file(path: Path, stop: Stop) -> ShownFile | ShownPicture:
         tensors=len(seen.contents.tensors),
         metadata=seen.contents.metadata,
         extras=seen.contents.extras,
-        notes=seen.contents.notes,
+        notes=(*seen.contents.notes, *_about_picture(path, seen)),
         base_model=base,
     )

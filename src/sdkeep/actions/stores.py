@@ -54,10 +54,19 @@ def bytes_of(house: House, artifact: Artifact) -> Path:
     store = holder(house, sha256) if sha256 else None
     if store:
         return store.path_of(sha256)
+    other: Path | None = None
     for location in house.book.locations_of(sha256):
         path = Path(location.path)
-        if path.is_file() and path.stat().st_size == location.size:
-            return path
+        if path.is_file():
+            if path.stat().st_size == location.size:
+                return path
+            other = path
+    if other is not None:
+        raise NotFoundHere(
+            f"`{other}` is no longer `{artifact.name}`",
+            "it has another size than when it was catalogued",
+            f"`sdkeep scan '{other}'` judges what lies there now, `sdkeep add --in-place '{other}'` records it",
+        )
     fetchable = artifact.origin and not artifact.origin.startswith("path:")
     raise NotFoundHere(
         f"the bytes of `{artifact.name}` are not here",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sdkeep.actions.byhash import from_neighbour
 from sdkeep.actions.house import House
 from sdkeep.ground.errors import KeepError
 from sdkeep.ground.kinds import Format, Role
@@ -33,6 +34,10 @@ def fetched(house: House, staging: Path, release: Release, file: RemoteFile) -> 
         lock_wait=PATIENCE,
         resolve_error=lambda answer: refused(house, release, answer),
     )
+    near = from_neighbour(house, wanted.sha256, staging) if wanted.sha256 else None
+    if near is not None:
+        yield Fetched(near, near.stat().st_size, wanted.sha256 or "")
+        return
     with claim(staging, wanted.key, wait=PATIENCE, stop=house.stop):
         house.say(f"fetching {file.name}")
         yield transfer(house.web, wanted, staging, report=house.report, stop=house.stop, options=options)

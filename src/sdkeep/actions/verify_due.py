@@ -11,7 +11,7 @@ from sdkeep.ground.record import Artifact
 from sdkeep.store import labels
 
 SEEN = "verified.json"
-"""In the home: when files that are in no store were last read back, by SHA-256; stored ones are dated in the catalogue."""
+"""In the home: when files of no store were last read back, by SHA-256; the catalogue dates those of stores."""
 
 
 def due(house: House, older_than: timedelta | None, until: datetime | None) -> Iterator[str]:

@@ -14,6 +14,10 @@ from sdkeep.audit.policy import Policy
 from sdkeep.audit.ruling import Ruling, dangerous, suspicious
 
 _TAG = re.compile(r"!!\s*python\b|tag:yaml\.org,2002:python|!!binary\b.*\bpython/|python/(?:object|name|module|tuple)")
+_ODD_TAG = re.compile(
+    r"^%TAG\b.*|!<[^>\n]*>|![^\s,\[\]{}\"']*%[0-9A-Fa-f]{2}\S*", re.MULTILINE
+)
+_BREAK = re.compile("\r\n|[\r\x85\u2028\u2029]")  # where YAML ends a line, beyond the line feed
 _TARGET = re.compile(
     r"""(?:^|[{,?\[-])[^\S\n]*(?:[&!]\S*\s+)*  # where a key can begin, after anchors and tags
     (?:(["']?)_?target_?\1\s*:(?P<value>[^\n]*) | (?<=\?)\s*(["']?)_?target_?\3[^\S\n]*$)""",
@@ -27,7 +31,8 @@ _MOST = 50
 def judge_text(text: str, policy: Policy) -> list[Ruling]:
     """Rulings on a YAML or similar text; offsets count characters."""
     rulings: list[Ruling] = []
-    for ruling in _rulings(text, policy):
+    lines = _BREAK.sub(lambda end: "\n".rjust(len(end[0])), text.replace("\ufeff", " "))
+    for ruling in _rulings(lines, policy):
         rulings.append(ruling)
         if len(rulings) == _MOST:
             break
@@ -37,6 +42,9 @@ def judge_text(text: str, policy: Policy) -> list[Ruling]:
 def _rulings(text: str, policy: Policy) -> Iterator[Ruling]:
     for tag in _TAG.finditer(text):
         yield _at(dangerous("python-tag", "a YAML loader would make Python objects of this"), tag.start(), tag[0])
+    for tag in _ODD_TAG.finditer(text):
+        why = "a tag is spelt in a way that can hide a Python object from who looks for one"
+        yield _at(suspicious("odd-tag", why), tag.start(), tag[0])
     for key in _ESCAPED_KEY.finditer(text):
         yield _at(suspicious("escaped-key", "a key is spelt with escapes"), key.start(), key[0])
     for target in _TARGET.finditer(text):

@@ -70,9 +70,12 @@ class Book:
         self.opened = opened
 
     @classmethod
-    def open(cls, path: Path, clock: Clock, backups: Path | None = None) -> Self:
-        """The catalogue at `path`, created or brought up to date first; `opened` tells what that took."""
-        connections, opened = open_catalogue(path, clock=clock, backups=backups)
+    def open(cls, path: Path, clock: Clock, backups: Path | None = None, *, wal: bool = True) -> Self:
+        """The catalogue at `path`, created or brought up to date first; `opened` tells what that took.
+
+        `wal` False is for a file that lies on another machine.
+        """
+        connections, opened = open_catalogue(path, clock=clock, backups=backups, wal=wal)
         return cls(connections, clock, opened)
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ _CLAIMED = "SELECT artifact_id, kind, value FROM digest WHERE NOT ours ORDER BY 
 _LINKS = """(SELECT id, release_id, artifact_id FROM release_file WHERE artifact_id IS NOT NULL
 UNION ALL SELECT g.id, g.release_id, u.artifact_id FROM unpacked u JOIN release_file g ON g.id = u.release_file_id)"""
 _FILED = f"""SELECT f.artifact_id, m.hub, r.hub_id AS release, r.merged, r.id AS release_row
-FROM {_LINKS} f JOIN release r ON r.id = f.release_id JOIN model m ON m.id = r.model_id ORDER BY f.id"""
+FROM {_LINKS} f JOIN release r ON r.id = f.release_id JOIN model m ON m.id = r.model_id ORDER BY f.id"""  # noqa: S608
 _OWN = "SELECT * FROM licence WHERE artifact_id IS NOT NULL ORDER BY id"
 _PUBLISHED = "SELECT * FROM licence WHERE release_id IS NOT NULL ORDER BY id"
 _RELEASES = """SELECT m.hub, m.hub_id AS model, r.hub_id AS release FROM release r JOIN model m ON m.id = r.model_id
@@ -37,7 +37,7 @@ def licences_of(connection: Connection, sha256: str) -> tuple[Licence, ...]:
     own = """SELECT l.* FROM licence l JOIN artifact a ON a.id = l.artifact_id
     WHERE a.sha256 = :sha256 ORDER BY l.id DESC"""
     published = f"""SELECT l.* FROM licence l JOIN {_LINKS} f ON f.release_id = l.release_id
-    JOIN artifact a ON a.id = f.artifact_id WHERE a.sha256 = :sha256 ORDER BY f.id DESC"""
+    JOIN artifact a ON a.id = f.artifact_id WHERE a.sha256 = :sha256 ORDER BY f.id DESC"""  # noqa: S608
     rows = (*query(connection, own, sha256=sha256), *query(connection, published, sha256=sha256))
     return _distinct(map(licence_from, rows))
 
@@ -45,7 +45,7 @@ def licences_of(connection: Connection, sha256: str) -> tuple[Licence, ...]:
 def is_merge(connection: Connection, sha256: str) -> bool:
     """Whether the release that these bytes were linked to last is published as a merge."""
     sql = f"""SELECT r.merged FROM release r JOIN {_LINKS} f ON f.release_id = r.id
-    JOIN artifact a ON a.id = f.artifact_id WHERE a.sha256 = :sha256 ORDER BY f.id DESC LIMIT 1"""
+    JOIN artifact a ON a.id = f.artifact_id WHERE a.sha256 = :sha256 ORDER BY f.id DESC LIMIT 1"""  # noqa: S608
     return any(row.merged for row in query(connection, sql, sha256=sha256))
 
 

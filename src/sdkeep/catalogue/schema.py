@@ -46,10 +46,12 @@ class Upgrade:
 
 
 def open_catalogue(
-    path: Path, *, clock: Clock, backups: Path | None = None, scripts: Scripts | None = None
+    path: Path, *, clock: Clock, backups: Path | None = None, scripts: Scripts | None = None, wal: bool = True
 ) -> tuple[Connections, Upgrade]:
     """Connections to the catalogue at `path`, created or brought up to date first.
 
+    Without `wal` the file keeps a rollback journal: write-ahead logging shares memory between the processes that have
+    it open, which a file on another machine cannot give them (sqlite.org/wal.html).
     Backups go to `backups`, by default the folder `backups` beside it. Raises `CatalogueTooNew` for one that a newer
     sdkeep wrote, `CatalogueBroken` for a damaged file or none of ours, `CatalogueLocked` when others keep it busy.
     """
@@ -57,18 +59,21 @@ def open_catalogue(
     head = scripts.head if scripts else HEAD
     found = _current(path, backups, head)
     if found is not None:
+        if not wal:
+            with translated(path, backups):
+                _leave_wal(found.bare())
         return found, Upgrade(head, head)
     path.parent.mkdir(parents=True, exist_ok=True)
-    upgrade = migrate(path, backups, clock, scripts or Scripts(find_migrations()))
+    upgrade = migrate(path, backups, clock, scripts or Scripts(find_migrations()), wal=wal)
     return Connections(path, backups), upgrade
 
 
-def migrate(path: Path, backups: Path, clock: Clock, scripts: Scripts) -> Upgrade:
+def migrate(path: Path, backups: Path, clock: Clock, scripts: Scripts, *, wal: bool = True) -> Upgrade:
     """Bring the catalogue at `path` to the newest revision; a file that fails to get there stays as it was."""
     connections = Connections(path, backups)
     try:
         with translated(path, backups):
-            _use_wal(connections.bare())
+            (_use_wal if wal else _leave_wal)(connections.bare())
             # Both before BEGIN: inside a transaction the first is ignored. A table that a script rebuilds is dropped
             # and renamed, which must neither delete what belongs to its rows nor trip over the views on it.
             connections.bare().execute("PRAGMA foreign_keys=OFF")
@@ -141,6 +146,16 @@ def _use_wal(raw: sqlite3.Connection) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
+
+
+def _leave_wal(raw: sqlite3.Connection) -> None:
+    """Switch the file to a rollback journal; while another process has it open it stays as it is, for this time."""
+    try:
+        if raw.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            raw.execute("PRAGMA journal_mode=DELETE").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise
 
 
 def _run(connection: Connection, path: Path, scripts: Scripts, saved: Path | None) -> None:

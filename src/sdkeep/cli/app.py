@@ -14,6 +14,7 @@ from sdkeep.cli.frame import COMMON, AsEvents, AsJson, Common, Debug, Interrupte
 from sdkeep.cli.reading import Group
 from sdkeep.ground.errors import UsageError
 
+
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(f"sdkeep {__version__}")

@@ -73,13 +73,38 @@ def _with_sentences(out: Out, report: Report) -> Report:
 @contextmanager
 def _bars(stderr: TextIO) -> Iterator[Report]:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.text import Text
+
+    class Done(DownloadColumn):
+        """What is behind us: sizes where the unit is bytes, else a count."""
+
+        def render(self, task: Task) -> Text:
+            unit = task.fields["unit"]
+            if unit == "bytes":
+                return super().render(task)
+            total = "" if task.total is None else f"/{task.total:,.0f}"
+            return Text(f"{task.completed:,.0f}{total} {unit}", style="progress.download")
+
+    class Speed(TransferSpeedColumn):
+        """Bytes a second; of other units nothing."""
+
+        def render(self, task: Task) -> Text:
+            return super().render(task) if task.fields["unit"] == "bytes" else Text()
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        Done(),
+        Speed(),
         TimeRemainingColumn(),
     )
     sink = _BarSink(Progress(*columns, console=Console(file=stderr), transient=True))
@@ -100,10 +125,10 @@ class _BarSink:
     def __call__(self, event: Event) -> None:
         with self._lock:
             match event:
-                case Started(job, what, total, _):
+                case Started(job, what, total, unit):
                     if not self._tasks:
                         self._progress.start()
-                    self._tasks[job] = self._progress.add_task(one_line(what, 40), total=total)
+                    self._tasks[job] = self._progress.add_task(one_line(what, 40), total=total, unit=unit)
                 case Moved(job, done) if job in self._tasks:
                     self._progress.update(self._tasks[job], completed=done)
                 case Ended(job) if job in self._tasks:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import TypedDict, Union, get_args, get_origin, get_type_hints, is_typeddict
 
+from sdkeep.actions.adapters import MadeAdapter
 from sdkeep.actions.add import Added
 from sdkeep.actions.allowing import Decision
 from sdkeep.actions.audit import Audit
@@ -28,16 +29,23 @@ from sdkeep.actions.get import Got
 from sdkeep.actions.licences import LicenceAudit
 from sdkeep.actions.lineage import Lineage
 from sdkeep.actions.listing import Listing
+from sdkeep.actions.outdated import Outdated, Pinned
+from sdkeep.actions.merge import MergedFile, Pair
+from sdkeep.actions.lock import Locked
+from sdkeep.actions.locked import Matching
 from sdkeep.actions.pictures import FromImage
 from sdkeep.actions.placing import Placed
-from sdkeep.actions.relabel import Relabelled
 from sdkeep.actions.rebuild import Rebuilt
+from sdkeep.actions.relabel import Relabelled
+from sdkeep.actions.recipes import Again, CheckedRecipe, MethodAnswer, ShownRecipe
 from sdkeep.actions.removing import Removed, Swept, Unplaced
 from sdkeep.actions.scan import Scanned
 from sdkeep.actions.search import Hit
 from sdkeep.actions.show import ShownArtifact, ShownFile, ShownModel, ShownPicture
+from sdkeep.actions.sync import Synced
 from sdkeep.actions.twins import Twin
-from sdkeep.actions.uis import Detected, Registered
+from sdkeep.actions.uis import Detected, KnownLayout, Registered
+from sdkeep.actions.update import Update
 from sdkeep.actions.verify import Checked
 from sdkeep.cli.frame import SCHEMA
 from sdkeep.cli.jsonable import HIDDEN
@@ -63,15 +71,30 @@ ANSWERS: dict[str, object] = {
     "lineage": list[Lineage],
     "ls": Listing,
     "add": list[Added],
+    "sync": Synced | Matching,
+    "outdated": Outdated,
+    "pin": list[Pinned],
+    "unpin": list[Pinned],
+    "update": list[Update],
     "scan": list[Scanned],
     "audit": Audit | LicenceAudit,
     "allow": list[Decision],
     "convert": list[Converted],
+    "merge": MergedFile | list[Pair] | Again,
+    "recipe show": list[ShownRecipe],
+    "recipe check": list[CheckedRecipe],
+    "recipe methods": list[MethodAnswer],
+    "lora extract": MadeAdapter,
+    "lora resize": MadeAdapter,
+    "lora merge": MadeAdapter,
+    "lora convert": MadeAdapter,
+    "embedding merge": MadeAdapter,
     "verify": list[Checked],
     "place": list[Placed],
     "unplace": list[Unplaced],
     "rm": list[Removed],
     "restore": list[Trashed],
+    "lock": Locked,
     "dedupe": Deduped | list[Ejected] | list[Twin],
     "eject": list[Ejected],
     "du": Usage,
@@ -79,7 +102,7 @@ ANSWERS: dict[str, object] = {
     "doctor": list[Check],
     "demo": Toured,
     "ui add": Registered,
-    "ui ls": list[Registered],
+    "ui ls": list[Registered | KnownLayout],
     "ui rm": Ui,
     "ui detect": list[Detected],
     "auth login": LoggedIn,

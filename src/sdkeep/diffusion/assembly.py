@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from sdkeep.diffusion.allocation import keep_freed_memory
 from sdkeep.diffusion.entries import Entry
 from sdkeep.diffusion.layerwise import bring_in_layers
 from sdkeep.diffusion.networks.clip import Clip
@@ -90,6 +91,8 @@ def load(part: Keyed, entries: Mapping[str, Entry], device: torch.device, dtype:
     In their own format where they lie in the file when `memory` is `LAYERS`, else as `dtype` on `device`; a weight that
     is so already stays a view of the file.
     """
+    if device.type == "cpu":
+        keep_freed_memory()
     weights = {}
     for name, wanted in part.network.named_parameters():
         weight = entries[part.prefix + name].load().view(wanted.shape)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from sdkeep.formats.known import WEIGHTS
+from sdkeep.formats.making import making_edges
+from sdkeep.formats.recipes import recipe_edges
 from sdkeep.formats.tolerant import LONGEST, parsed, value
 from sdkeep.ground.digest import DIGITS, EMPTY_SHA256, Digest, DigestKind
 from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
@@ -24,7 +26,13 @@ _LOADED = ("ckpt_name", "unet_name", "lora_name")
 
 def edges(metadata: Mapping[str, str], extras: Mapping[str, Scalar] | None = None) -> tuple[Edge, ...]:
     """The parents a file claims. `extras` are the plain values beside a pickle's tensors, where embeddings say it."""
-    found = [*_rewritten(metadata), *_trained(metadata), *_merged(metadata), *_listed(metadata)]
+    found = [
+        *_rewritten(metadata),
+        *making_edges(metadata),
+        *_trained(metadata),
+        *_merged(metadata),
+        *_listed(metadata),
+    ]
     found += [*_graph(metadata), *_pickled(extras or {}), *_carried(metadata)]
     return tuple(dict.fromkeys(found))[:_MOST]
 
@@ -101,6 +109,10 @@ def _parent(text: str) -> Parent | None:
 
 
 def _merged(metadata: Mapping[str, str]) -> Iterator[Edge]:
+    own = tuple(recipe_edges(metadata))
+    if own:  # sdkeep's own recipe says the same, and more exactly
+        yield from own
+        return
     recipe = parsed(metadata.get("sd_merge_recipe", ""))
     if isinstance(recipe, dict):
         yield from _recipe(recipe, _names(parsed(metadata.get("sd_merge_models", ""))))

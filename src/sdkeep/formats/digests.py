@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 from blake3 import blake3
@@ -17,7 +18,7 @@ from sdkeep.formats.source import FileSource
 from sdkeep.ground.digest import DIGITS, OF_TENSORS, Digest, DigestKind
 from sdkeep.ground.errors import StoreError
 from sdkeep.ground.events import Report, Stop, silent, stage
-from sdkeep.ground.source import Source
+from sdkeep.ground.source import Source, SourceInto
 
 ALL: frozenset[DigestKind] = frozenset(DigestKind) - OF_TENSORS
 
@@ -52,12 +53,12 @@ class Hasher:
         self._payload = hashlib.sha256()
         self._undecided = bool(kinds & {DigestKind.AUTOV3, DigestKind.SSHS})
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         """Take the next bytes."""
         for take in self.parts(data):
             take()
 
-    def parts(self, data: bytes) -> list[Callable[[], object]]:
+    def parts(self, data: bytes | memoryview) -> list[Callable[[], object]]:
         """The work on the next bytes, in parts that may run at the same time; all of it before more bytes come."""
         if not data:
             return []
@@ -77,10 +78,10 @@ class Hasher:
             self._old.update(data[max(_OLD_START - at, 0) : _OLD_START + _OLD_LENGTH - at])
         return work
 
-    def _take_crc32(self, data: bytes) -> None:
+    def _take_crc32(self, data: bytes | memoryview) -> None:
         self._crc32 = zlib.crc32(data, self._crc32)
 
-    def _decide(self, data: bytes) -> None:
+    def _decide(self, data: bytes | memoryview) -> None:
         """Whether this is safetensors, and where its payload begins, as soon as nine bytes are there."""
         self._front += data[: 9 - len(self._front)]
         if len(self._front) == 9:
@@ -142,12 +143,14 @@ def _trace(path: Path) -> tuple[int, ...]:
 
 def _digest(source: Source, kinds: frozenset[DigestKind], report: Report, stop: Stop | None) -> tuple[Digest, ...]:
     hasher = Hasher(kinds, source.size)
-    size = source.size
-    with ExitStack() as held, stage(report, f"hash:{source.name}", f"hash {source.name}", size) as moved:
-        pool = held.enter_context(ThreadPoolExecutor(_AT_ONCE, "digest")) if size >= _WORTH_THREADS else None
-        piece = _LARGE_PIECE if pool else _PIECE
-        done, data = 0, source.read_at(0, piece)
-        while data:
+    with ExitStack() as held, stage(report, f"hash:{source.name}", f"hash {source.name}", source.size) as moved:
+        large = source.size >= _WORTH_THREADS
+        pool = held.enter_context(ThreadPoolExecutor(_AT_ONCE, "digest")) if large else None
+        done = 0
+        running: list[Future[object]] = []
+        for data in _pieces(source, _LARGE_PIECE if large else _PIECE):
+            for future in running:  # the next piece was read while they ran
+                future.result()
             if stop:
                 stop.check()
             done += len(data)
@@ -156,8 +159,21 @@ def _digest(source: Source, kinds: frozenset[DigestKind], report: Report, stop: 
             if not pool:
                 for part in work:
                     part()
-            data = source.read_at(done, piece) if done < size else b""  # while the last piece is being hashed
-            for future in running:
-                future.result()
             moved(done)
+        for future in running:
+            future.result()
     return hasher.finish()
+
+
+def _pieces(source: Source, size: int) -> Iterator[bytes | memoryview]:
+    """The bytes of a source in order; a piece is good until the one after the next is asked for."""
+    done = 0
+    if not isinstance(source, SourceInto):
+        while done < source.size and (data := source.read_at(done, size)):
+            yield data
+            done += len(data)
+        return
+    buffers = cycle([memoryview(bytearray(min(size, source.size))) for _ in range(2)])
+    while done < source.size and (got := source.read_into(done, buffer := next(buffers))):
+        yield buffer[:got]
+        done += got

@@ -52,7 +52,9 @@ def _terms(id_: str, name: str, url: str, stated: tuple[tuple[Use, bool], ...]) 
         return Terms((id_,), name or id_, url, dict(stated))
     refused = {use: False for use, allowed in stated if not allowed}
     depends = {use: why for use, why in known.depends.items() if use not in refused}
-    return Terms(known.ids, name or known.name, url or known.url, known.allows | refused, (), depends, known.restrictions)
+    return Terms(
+        known.ids, name or known.name, url or known.url, known.allows | refused, (), depends, known.restrictions
+    )
 
 
 @cache

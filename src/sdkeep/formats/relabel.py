@@ -1,4 +1,4 @@
-"""The same tensors under other metadata: what may be written there, and the new file with its payload copied as it is."""
+"""The same tensors under other metadata: what may be written there, and the new file with its payload as it was."""
 
 from __future__ import annotations
 
@@ -96,14 +96,13 @@ def relabelled(metadata: Mapping[str, str], edit: Edit) -> tuple[dict[str, str],
 def write_relabelled(
     source: Source,
     header: Header,
-    metadata: Mapping[str, str],
     out: Path,
     *,
     report: Report = silent,
     stop: Stop | None = None,
     hasher: Sink | None = None,
 ) -> int:
-    """Write the tensors of `source` to the new file `out` under this metadata; its size in bytes.
+    """Write the tensors of `source` to the new file `out` under the metadata of `header`; its size in bytes.
 
     The payload is copied byte for byte, in the order it has. Raises `FormatError` for a file whose header is flawed.
     """
@@ -113,7 +112,7 @@ def write_relabelled(
         raise FormatError(f"the header of `{source.name}` is flawed", flaw.why, next_step, rule=flaw.rule)
     spans = {tensor.name: tensor.span for tensor in header.tensors if tensor.span}
     placed = sorted(header.tensors, key=lambda one: (spans[one.name].offset, spans[one.name].length, one.name))
-    front = build_header([Slot(one.name, one.dtype, one.shape) for one in placed], metadata)
+    front = build_header([Slot(one.name, one.dtype, one.shape) for one in placed], header.metadata)
     payload = source.size - header.data_start
     size = len(front) + payload
     with Output(out, size, report, stop, hasher) as output:

@@ -10,17 +10,15 @@ from sdkeep.formats.draft import is_binary_pickle
 from sdkeep.formats.legacy import MAGIC
 from sdkeep.formats.magics import by_magic
 from sdkeep.formats.pickled.machine import read_pickle
-from sdkeep.formats.pickled.values import EventKind
 from sdkeep.formats.safetensors import MOST_HEADER
+from sdkeep.formats.textpickle import is_text_pickle
 from sdkeep.formats.torchzip import container_of
 from sdkeep.formats.zipdir import Directory, read_directory
 from sdkeep.ground.source import Source
 
 _FRONT = 4096
-_MOST_TEXT = 1 << 20
 _MARKUP = re.compile(rb"\s*<(?:!doctype|html|head|body|script|\?xml|error|!--)", re.IGNORECASE)
 _YAML = re.compile(r"(?:\s*#[^\n]*\n|---\s*\n|%YAML[^\n]*\n|\s*\n)*[A-Za-z_][\w.-]*:(?:\s|$)")
-_ACTS = {EventKind.CALL, EventKind.BUILD, EventKind.EXTENSION}
 
 
 def sniff(source: Source) -> Container:
@@ -62,7 +60,7 @@ def _pickle_or_text(source: Source, front: bytes) -> Container:
         return Container.TORCH_LEGACY if _begins_with_magic(front) else Container.PICKLE
     if _MARKUP.match(front.removeprefix(b"\xef\xbb\xbf")):
         return Container.HTML
-    if _is_text_pickle(source, front):
+    if is_text_pickle(source, front):
         return Container.TORCH_LEGACY if _begins_with_magic(front) else Container.PICKLE
     return _text(front, source.size)
 
@@ -71,23 +69,6 @@ def _begins_with_magic(front: bytes) -> bool:
     """torch compares the first pickle's value with its magic number; a call may stand in for it, which `look` flags."""
     first = read_pickle(front)
     return first.complete and first.root == MAGIC
-
-
-def _is_text_pickle(source: Source, front: bytes) -> bool:
-    """A pickle without a PROTO opcode has no magic: it must run to its end, or call something on its way.
-
-    Prose runs into a byte that is no opcode soon; what does not is read on, for the call may come late.
-    """
-    reading, whole = read_pickle(front), source.size <= len(front)
-    if not whole and any(problem.rule == "truncated" for problem in reading.problems):
-        front = source.read_at(0, _MOST_TEXT)
-        reading, whole = read_pickle(front), source.size <= len(front)
-        if not whole and not reading.complete and reading.problems[-1].rule == "truncated":
-            return True  # a million bytes of opcodes: too long to be sure of, so not to be called a text
-    if reading.complete and reading.opcodes > 1:  # "N. Surname" is prose, two opcodes long
-        names = any(event.kind is EventKind.IMPORT for event in reading.events)
-        return names or reading.opcodes > 2 or front[:1] in b"ILFSV" or len(front) < 16
-    return any(event.kind in _ACTS for event in reading.events)
 
 
 def _text(front: bytes, size: int) -> Container:

@@ -56,7 +56,7 @@ def tensor_digests(
     contents: Contents,
     folder: Path,
     *,
-    moved: Callable[[int], None] = lambda done: None,
+    moved: Callable[[int], None] = lambda _done: None,
     stop: Stop | None = None,
 ) -> tuple[Digest, ...]:
     """The digests of a file's tensors, read once; none for a file without any. `folder` takes temporary files.
@@ -90,9 +90,7 @@ def _core(tensors: Iterable[Tensor]) -> list[Tensor]:
 def _averaged(hashed: dict[str, _Hashed], core: dict[str, _Hashed]) -> dict[str, _Hashed]:
     """The core with each weight's average in its place, where there is one."""
     return {
-        name: hashed.get(AVERAGE + name.removeprefix(_MODEL).replace(".", ""), one)
-        if name.startswith(_MODEL)
-        else one
+        name: hashed.get(AVERAGE + name.removeprefix(_MODEL).replace(".", ""), one) if name.startswith(_MODEL) else one
         for name, one in core.items()
     }
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, field
 
-from sdkeep.formats.contents import Container, Member, Span
+from sdkeep.formats.contents import Container, Member, PickleMember, Span
 from sdkeep.formats.draft import MOST_PICKLE, MOST_STACKED, Draft, is_binary_pickle
 from sdkeep.formats.magics import holds_files
 from sdkeep.formats.nested import MOST_INSIDE, look_into, window
 from sdkeep.formats.numpyfile import LONGEST_FRONT, MAGIC, note_numbers, read_array
-from sdkeep.formats.pickled.values import Reading
-from sdkeep.formats.source import BytesSource
+from sdkeep.formats.pickled.machine import read_pickle
+from sdkeep.formats.pickled.values import EventKind, Reading
+from sdkeep.formats.source import BytesSource, Window
 from sdkeep.formats.tensors import Record
+from sdkeep.formats.textpickle import MOST_TEXT, is_text_pickle
 from sdkeep.formats.zipdir import DEFLATED, STORED, Directory, Entry, Located, locate, overlaps, read_member
+from sdkeep.ground.source import Source
 
 _SMALL = {b"version", b"byteorder", b".format_version", b".storage_alignment", b".data/serialization_id"}
 UNCHECKED = "the checksums of"
@@ -134,7 +137,9 @@ def _read_pickles(archive: Archive) -> dict[int, Reading]:
         begin: int | None = 0
         if not _is_named_pickle(entry):
             begin = None
-            if not _is_payload(archive, entry) and entry.size > 1:
+            if _is_payload(archive, entry):
+                _look_at_payload(archive, entry)
+            elif entry.size > 1:
                 looked += 1
                 if archive.draft.thorough and looked <= _MOST_LOOKED_INTO:
                     begin = _pickle_in(archive, entry)
@@ -162,6 +167,20 @@ def _is_payload(archive: Archive, entry: Entry) -> bool:
     return inner in _SMALL or (inner.startswith(b"data/") and inner[5:].isdigit())
 
 
+def _look_at_payload(archive: Archive, entry: Entry) -> None:
+    """Note a pickle that lies where the numbers of a storage should; numbers that begin like one are no program."""
+    front = archive.located[entry.header].front if entry.header in archive.located else b""
+    start = archive.locate(entry).start if entry.method == DEFLATED and archive.draft.thorough else None
+    if start is not None:
+        front = _front(archive, entry, start, _FRONT)
+    if not is_binary_pickle(front) or archive.draft.is_spent(min(entry.size, MOST_PICKLE)):
+        return
+    piece = read_member(archive.draft.source, entry, archive.locate(entry).start or 0, MOST_PICKLE)[0]
+    reading = read_pickle(piece)
+    if reading.events and (reading.complete or any(event.kind is EventKind.CALL for event in reading.events)):
+        archive.draft.note_pickle(PickleMember(entry.name, archive.locate(entry).start or 0, reading))
+
+
 def _pickle_in(archive: Archive, entry: Entry) -> int | None:
     """Where a pickle begins in a member of another name, by its first bytes; files in it are looked at."""
     start = archive.locate(entry).start
@@ -174,7 +193,12 @@ def _pickle_in(archive: Archive, entry: Entry) -> int | None:
         return 0
     if holds_files(front):
         _look_inside(archive, entry, start)
-    return None
+        return None
+    if entry.method == DEFLATED:
+        whole: Source = BytesSource(_front(archive, entry, start, MOST_TEXT))
+    else:
+        whole = Window(archive.draft.source, start, entry.size)
+    return 0 if is_text_pickle(whole, front) else None
 
 
 def _array_pickle(archive: Archive, entry: Entry, start: int) -> int | None:

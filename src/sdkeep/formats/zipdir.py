@@ -293,28 +293,32 @@ def _name_flaws(entries: list[Entry]) -> Iterator[Flaw]:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where a member's data begin, and what its local header says differently. `start` is None when it has none."""
+    """Where a member's data begin, and what its local header says differently. `start` is None when it has none.
+
+    `front` is how the data begin, as far as they were read with the header.
+    """
 
     start: int | None
     flaws: tuple[Flaw, ...] = ()
+    front: bytes = b""
 
 
 def locate(source: Source, entry: Entry) -> Located:
     """Read the local header of `entry` and compare every field with the central directory's."""
-    raw = source.read_at(entry.header, 30 + len(entry.raw) + 64) if entry.header >= 0 else b""
+    raw = source.read_at(entry.header, 30 + len(entry.raw) + 80) if entry.header >= 0 else b""
     if raw[:4] != _LOCAL or len(raw) < 30:
         why = f"there is no local header for `{entry.name}` where the directory points"
         return Located(None, (Flaw("local-header-missing", why, entry.header, entry.name),))
     _, flags, method, _, _, crc, stored, size, name_length, extra_length = struct.unpack_from("<5H3L2H", raw, 4)
     if len(raw) < 30 + name_length + extra_length:
-        raw = source.read_at(entry.header, 30 + name_length + extra_length)
+        raw = source.read_at(entry.header, 30 + name_length + extra_length + 2)
     name, extra = raw[30 : 30 + name_length], raw[30 + name_length : 30 + name_length + extra_length]
     size, stored, _ = _wide(extra, size, stored, 0)
     flaws = tuple(_differences(entry, _Local(name, flags, method, crc, stored, size)))
     start = entry.header + 30 + name_length + extra_length
     if start + entry.stored > source.size:
         flaws = (*flaws, Flaw("member-short", f"`{entry.name}` ends behind the end of the file", start, entry.name))
-    return Located(start, flaws)
+    return Located(start, flaws, raw[start - entry.header : start - entry.header + 2])
 
 
 @dataclass(frozen=True, slots=True)

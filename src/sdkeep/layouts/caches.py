@@ -76,9 +76,9 @@ class _Titles:
             for title in object_in(said, section):
                 yield section, kind, title, object_in(object_in(said, section), title), "cache.json"
             file = self._here.data / "cache" / section / "cache.db"
-            for title, value, mode in rows(file, "Cache", ("key", "value", "mode")):
-                if isinstance(title, str) and isinstance(value, bytes) and mode == _PICKLED:
-                    yield section, kind, title, _unpickled(value), f"cache/{section}"
+            for key, value, mode in rows(file, "Cache", ("key", "value", "mode")):
+                if isinstance(key, str) and isinstance(value, bytes) and mode == _PICKLED:
+                    yield section, kind, key, _unpickled(value), f"cache/{section}"
 
     def _path(self, title: str) -> Path | None:
         group, _, name = title.replace("\\", "/").partition("/")

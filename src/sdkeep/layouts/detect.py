@@ -77,7 +77,7 @@ def _has(root: Path, name: str) -> bool:
 
 
 def _folder_problems(found: Installed) -> list[str]:
-    first = {folders[0]: kind for kind, folders in reversed(list(found.folders.items()))}
+    first = {folders[0]: kind for kind, folders in reversed(list(found.folders.items())) if folders}
     return [problem for folder, kind in first.items() if (problem := _folder_problem(folder, kind))]
 
 

@@ -52,7 +52,7 @@ def installed(ui: Ui, layout: Layout, around: Surroundings) -> Installed:
     extra, doubts = _extra(root, layout, start, around)
     moves = _Moves(root, data, layout, start, said, extra)
     folders = {kind: found for kind, shelf in layout.shelves.items() if (found := moves.placed_first(ui, shelf))}
-    notes = (*start.doubts, *unread, *doubts, *moves.notes())
+    notes = (*start.doubts, *unread, *doubts, *moves.notes(ui.share))
     url = ui.url or _url(layout, start, said)
     return Installed(ui, layout, MappingProxyType(folders), notes, data, moves.models, url)
 
@@ -109,27 +109,31 @@ class _Moves:
         if self._layout.share == "register":
             return (Path(ui.share) / str(shelf.kind),) if ui.share else ()
         found = self.folders(shelf)
-        return tuple(sorted(found, key=lambda folder: not (ui.share and folder.is_relative_to(ui.share))))
+        return tuple(sorted(found, key=lambda folder: not _is_below(folder, ui.share)))
 
-    def notes(self) -> tuple[str, ...]:
-        """A sentence for whatever moves a folder."""
-        notes = [f"`{folder.key}` also in `{folder.path}` ({folder.file})" for folder in self._extra]
+    def notes(self, share: str) -> tuple[str, ...]:
+        """A sentence for whatever moves a folder, other than to ours in `share`."""
+        extra = [folder for folder in self._extra if not _is_below(folder.path, share)]
+        notes = [f"`{folder.key}` also in `{folder.path}` ({folder.file})" for folder in extra]
         if self._data != self._root:
             notes.append(f"all folders lie in `{self._data}` ({self._layout.arguments.data[0]})")
-        notes += [f"the models lie in `{folder}` ({self._models_mover})" for folder in self._moved_models]
+        moved = [folder for folder in self._moved_models if not _is_below(folder, share)]
+        own = [self._data / self._layout.models]
+        notes += [f"the models lie in `{folder}` ({self._models_mover})" for folder in moved if moved != own]
         flags = {flag for shelf in self._layout.shelves.values() for flags in shelf.flags for flag in flags}
         given = {flag: self._moved((flag,)) for flag in sorted(flags)}
         unclear = [value for value in self._start.arguments if _UNCLEAR.search(value)]
         notes += [f"`{value}` is passed to the WebUI as it stands, so it is not followed" for value in unclear]
         notes += [f"`{path}` ({flag})" for flag, path in given.items() if path]
         keys = dict.fromkeys(key for shelf in self._layout.shelves.values() for key in shelf.config)
-        return (*notes, *(note for key in keys for note in self._config_note(key)))
+        return (*notes, *(note for key in keys for note in self._config_note(key, share)))
 
-    def _config_note(self, key: str) -> list[str]:
+    def _config_note(self, key: str, share: str) -> list[str]:
         file, values = self._layout.config.file, self._values(key)
         if self._layout.config.must_exist and values and not self._all_there(values):
             return [f"`{key}` in {file} names a folder that is not there, so the WebUI uses its own"]
-        return [f"`{value}` ({key} in {file})" for value in values]
+        usual = {str(self._data / one.dirs[0]) for one in self._layout.shelves.values() if key in one.config}
+        return [f"`{one}` ({key} in {file})" for one in values if one not in usual and not _is_below(Path(one), share)]
 
     def _models_elsewhere(self) -> tuple[Path, ...]:
         base = self._data if self._layout.config.models else self._root
@@ -169,6 +173,10 @@ class _Moves:
 def _given(base: Path, start: Start, flags: tuple[str, ...]) -> Path | None:
     value = start.value(*flags) if flags else ""
     return _joined(base, value) if value and _is_clear(value) else None
+
+
+def _is_below(folder: Path, share: str) -> bool:
+    return bool(share) and folder.is_relative_to(share)
 
 
 def _is_clear(value: str) -> bool:

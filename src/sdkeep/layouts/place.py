@@ -103,10 +103,14 @@ def check_template(template: str) -> None:
 def _shelf(here: Installed, facts: PlaceFacts) -> Shelf:
     title, shelf = here.layout.title, here.layout.shelves.get(facts.kind)
     what = f"{title} has no place for `{one_line(facts.stem, 80)}{facts.extension}`"
+    if here.layout.refused:
+        raise NotPlaceable(what, here.layout.refused, here.layout.instead)
     if facts.kind in (Kind.UNKNOWN, Kind.OTHER):
         raise NotPlaceable(what, "it is not known what kind of file it is", "say it: `--kind lora`")
     if shelf is None:
         raise NotPlaceable(what, f"it has no folder for {facts.kind} files", "`sdkeep ui ls` lists other WebUIs")
+    if facts.kind not in here.folders and here.layout.share == "register":
+        raise NotPlaceable(what, "there is no folder to register files from", f"`sdkeep ui add '{here.root}'`")
     if facts.kind not in here.folders:
         raise NotPlaceable(what, f"the extension that reads {facts.kind} files is not installed ({shelf.source})")
     if not shelf.lists(facts.extension):

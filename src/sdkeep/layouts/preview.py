@@ -51,12 +51,17 @@ def write_preview(layout: Layout, model: Path, picture: bytes, *, replace: bool 
 
     `picture` is what `thumbnail` gave. With `replace` our own earlier one (the caller knows that it is) is exchanged.
     """
-    path = model.with_suffix(layout.previews[0] if layout.previews else ".preview.png")
+    path = preview_path(layout, model)
     if replace and path.is_file() and not path.is_symlink():
         return rewrite(path, picture, created=True)
     if any(os.path.lexists(model.with_suffix(ending)) for ending in (*layout.previews, ".preview.png")):
         return None
     return write_new(path, picture)
+
+
+def preview_path(layout: Layout, model: Path) -> Path:
+    """Where our preview of `model` lies."""
+    return model.with_suffix(layout.previews[0] if layout.previews else ".preview.png")
 
 
 def _refused(why: str) -> FormatError:

@@ -27,7 +27,7 @@ _BLOCK = re.compile(rf"\n?^{re.escape(_BEGIN)}$.*?^{re.escape(_END)}$\n?", re.MU
 _ROOT_LINE = re.compile(r"(?m)^( +)ModelRoot: ?(.*)$")
 _ODD = re.compile(r"[$%~;\n\r\0]")
 
-_LISTS = {("path_checkpoints",): "checkpoint", ("path_loras",): "lora"}
+_LISTS: dict[tuple[str, ...], str] = {("path_checkpoints",): "checkpoint", ("path_loras",): "lora"}
 """The keys of Fooocus that may hold several folders, with ours below the shared one."""
 
 Edit = Callable[[bytes, Installed, Path], bytes]

@@ -1,7 +1,7 @@
-"""The small JSON files that WebUIs and their extensions keep beside a model.
+"""The small JSON files that WebUIs and their extensions keep beside a model, as we write them.
 
-Written: AUTOMATIC1111's `<stem>.json`, added to an existing one without losing a word of it. Read, leniently:
-that one and Civitai Helper's `<stem>.civitai.info`.
+Each dialect is added to an existing file without losing a word of it, and no file of another schema is touched.
+`sidecar_reading` reads them all.
 """
 
 from __future__ import annotations
@@ -9,19 +9,48 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdkeep.ground.digest import Digest, DigestKind
 from sdkeep.ground.errors import StoreError, WouldOverwrite
-from sdkeep.ground.kinds import Family, Kind
+from sdkeep.ground.kinds import Family, Kind, NsfwLevel
 from sdkeep.ground.text import plain, printable
+from sdkeep.layouts.dialects import Dialect, dialect_of
+from sdkeep.layouts.jsonfile import amount_in, as_object, read_bytes, read_object, text_in
 from sdkeep.layouts.values import Layout
 from sdkeep.layouts.writing import Written, rewrite, write_new
 
-_LONGEST = 8 << 20
 _ADAPTERS = frozenset({Kind.LORA, Kind.LYCORIS})
+_STRANGERS = ("modelVersions", "nodes", "last_node_id", "_class_name", "ModelId", "weight_map", "file_path")
+"""Keys by which a `NAME.json` is known to be something else: a page, a workflow, a diffusers part, an index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is known of the file itself and of its release at Civitai; ids are digits, empty for a file from elsewhere.
+
+    `digests` are those of the file, `size` its bytes, `imported` UTC ISO-8601, `preview` the picture beside it.
+    """
+
+    model_id: str = ""
+    version_id: str = ""
+    model_name: str = ""
+    version_name: str = ""
+    base: str = ""
+    kind_text: str = ""
+    creator: str = ""
+    file_name: str = ""
+    words: tuple[str, ...] = ()
+    level: NsfwLevel = NsfwLevel.PG
+    digests: tuple[Digest, ...] = ()
+    size: int = 0
+    imported: str = ""
+    preview: str = ""
+
+
+UNPUBLISHED = Published()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,87 +64,65 @@ class Card:
     weight: float = 0.0
     negative: str = ""
     notes: str = ""
+    published: Published = UNPUBLISHED
 
 
-@dataclass(frozen=True, slots=True)
-class HubNote:
-    """What a `.civitai.info` says of a file: claims, any of which may be missing or wrong."""
+def write_sidecar(dialect: str, layout: Layout, model: Path, card: Card, ours: str = "") -> Written | None:
+    """Write or complete the sidecar of one dialect (`a1111-json`, `civitai-info`, `cm-info`, `lora-manager`).
 
-    model_id: str = ""
-    version_id: str = ""
-    model_name: str = ""
-    version_name: str = ""
-    base: str = ""
-    kind_text: str = ""
-    trigger_words: tuple[str, ...] = ()
-    digests: tuple[Digest, ...] = ()
-
-
-def write_a1111(layout: Layout, model: Path, card: Card, ours: str = "") -> Written | None:
-    """Write or complete the `.json` beside `model`; None when there is nothing to change.
-
-    `ours` is the SHA-256 of the file as we last wrote it: only then are values replaced, else only missing and empty
-    ones are filled, and every other key is kept. Raises `WouldOverwrite` for a file of another dialect, or unreadable.
+    None when there is nothing to say or to change. `ours` is the SHA-256 of the file as we last wrote it: only then
+    are values replaced, else only missing and empty ones are filled, and every other key is kept. Raises
+    `WouldOverwrite` for a file of another schema, or one that cannot be read.
     """
-    path = model.with_suffix(".json")
-    if not os.path.lexists(path):
-        return write_new(path, _encoded(_a1111_keys(layout, card)))
-    before = _read(path) if path.is_file() and not path.is_symlink() else None
-    said = _object(before)
-    if before is None or said is None:
-        raise WouldOverwrite(f"cannot write `{path}`", "what lies there is no JSON object", "move it away")
-    if "modelVersions" in said:
-        raise WouldOverwrite(
-            f"cannot write `{path}`", "it holds a description that SD.Next or Civitai wrote", "move it away"
-        )
-    same = bool(ours) and hashlib.sha256(before).hexdigest() == ours
-    wanted = {key: value for key, value in _a1111_keys(layout, card).items() if same or _is_empty(said, key)}
-    data = _encoded(dict(said) | wanted)
-    if all(said.get(key) == value for key, value in wanted.items()):
-        return None
-    return rewrite(path, data, created=same)
+    ending, keys = _DIALECTS[dialect]
+    wanted = keys(layout, model, card)
+    return _merge(model.with_name(model.stem + ending), ending, wanted, ours) if wanted else None
+
+
+def sidecar_path(dialect: str, model: Path) -> Path:
+    """Where the sidecar of a dialect lies."""
+    return model.with_name(model.stem + _DIALECTS[dialect][0])
 
 
 def read_a1111(path: Path, kind: Kind = Kind.UNKNOWN) -> Card | None:
     """An A1111 `.json`; None for what is none (SD.Next's of the same name included)."""
-    said = _object(_read(path))
+    said = read_object(path)
     if said is None or "modelVersions" in said:
         return None
-    weight = said.get("preferred weight", 0)
     return Card(
         kind,
-        _FAMILIES.get(_text(said, "sd version"), Family.UNKNOWN),
-        plain(_text(said, "description")),
-        printable(_text(said, "activation text")),
-        float(weight) if isinstance(weight, int | float) and 0 <= weight <= 10 else 0.0,
-        printable(_text(said, "negative text")),
-        printable(_text(said, "notes")),
+        _FAMILIES.get(text_in(said, "sd version"), Family.UNKNOWN),
+        plain(text_in(said, "description")),
+        printable(text_in(said, "activation text")),
+        amount_in(said, "preferred weight"),
+        printable(text_in(said, "negative text")),
+        printable(text_in(said, "notes")),
     )
 
 
-def read_civitai_info(path: Path) -> HubNote | None:
-    """A `.civitai.info`; None for what names no Civitai version."""
-    said = _object(_read(path))
-    if said is None or not _number(said, "id"):
+def _merge(path: Path, ending: str, wanted: Mapping[str, object], ours: str) -> Written | None:
+    if not os.path.lexists(path):
+        return write_new(path, _encoded(wanted))
+    before = read_bytes(path) if not path.is_symlink() else None
+    said = as_object(before)
+    if before is None or said is None:
+        raise WouldOverwrite(f"cannot write `{path}`", "what lies there is no JSON object", "move it away")
+    if said and _is_foreign(ending, said):
+        raise WouldOverwrite(f"cannot write `{path}`", "it holds a description that another tool wrote", "move it away")
+    same = bool(ours) and hashlib.sha256(before).hexdigest() == ours
+    added = {key: value for key, value in wanted.items() if same or _is_empty(said, key)}
+    if all(said.get(key) == value for key, value in added.items()):
         return None
-    inner = said.get("model")
-    model: Mapping[str, object] = inner if isinstance(inner, dict) else {}
-    words = said.get("trainedWords")
-    return HubNote(
-        model_id=_number(said, "modelId"),
-        version_id=_number(said, "id"),
-        model_name=printable(_text(model, "name")),
-        version_name=printable(_text(said, "name")),
-        base=printable(_text(said, "baseModel")),
-        kind_text=printable(_text(model, "type")),
-        trigger_words=tuple(printable(word) for word in words if isinstance(word, str))
-        if isinstance(words, list)
-        else (),
-        digests=tuple(_digests(said.get("files"))),
-    )
+    return rewrite(path, _encoded(said | added), created=same)
 
 
-def _a1111_keys(layout: Layout, card: Card) -> dict[str, object]:
+def _is_foreign(ending: str, said: Mapping[str, object]) -> bool:
+    if ending == ".json":
+        return any(key in said for key in _STRANGERS) or any(key.startswith("modelspec.") for key in said)
+    return dialect_of(ending, said) not in (Dialect.CIVITAI_INFO, Dialect.CM_INFO, Dialect.LORA_MANAGER)
+
+
+def _a1111_keys(layout: Layout, _model: Path, card: Card) -> dict[str, object]:
     keys: dict[str, object] = {"description": plain(card.description), "notes": printable(card.notes)}
     if card.kind in _ADAPTERS:
         keys["sd version"] = layout.sd_versions.get(card.family, "Unknown")
@@ -125,8 +132,89 @@ def _a1111_keys(layout: Layout, card: Card) -> dict[str, object]:
     return keys
 
 
+def _civitai_keys(_layout: Layout, _model: Path, card: Card) -> dict[str, object]:
+    """Civitai Helper's: the version as Civitai describes it; nothing for a file that does not come from there."""
+    known = card.published
+    if not known.version_id:
+        return {}
+    return {
+        "id": int(known.version_id),
+        "modelId": int(known.model_id),
+        "name": printable(known.version_name),
+        "baseModel": printable(known.base),
+        "trainedWords": [printable(word) for word in known.words],
+        "description": plain(card.description),
+        "model": {
+            "name": printable(known.model_name),
+            "type": known.kind_text,
+            "nsfw": known.level.rank >= NsfwLevel.R.rank,
+        },
+        "files": [{"name": known.file_name, "sizeKB": known.size / 1024, "hashes": _hashes(known)}],
+        "downloadUrl": f"https://civitai.com/api/download/models/{known.version_id}",
+    }
+
+
+def _matrix_keys(_layout: Layout, _model: Path, card: Card) -> dict[str, object]:
+    """StabilityMatrix's; nothing for a file that does not come from Civitai."""
+    known = card.published
+    if not known.version_id:
+        return {}
+    return {
+        "ModelId": int(known.model_id),
+        "ModelName": printable(known.model_name),
+        "ModelDescription": plain(card.description),
+        "Nsfw": known.level.rank >= NsfwLevel.R.rank,
+        "Tags": [],
+        "ModelType": known.kind_text,
+        "VersionId": int(known.version_id),
+        "VersionName": printable(known.version_name),
+        "VersionDescription": "",
+        "AuthorUsername": printable(known.creator),
+        "BaseModel": printable(known.base),
+        "RemoteFileName": known.file_name,
+        "ImportedAt": known.imported,
+        "Hashes": {key: value for key, value in _hashes(known).items() if key in ("SHA256", "CRC32", "BLAKE3")},
+        "TrainedWords": [printable(word) for word in known.words],
+    }
+
+
+def _manager_keys(layout: Layout, model: Path, card: Card) -> dict[str, object]:
+    """LoRA Manager's."""
+    known = card.published
+    civitai = _civitai_keys(layout, model, card)
+    return {
+        "file_name": model.stem,
+        "model_name": printable(known.model_name) or model.stem,
+        "file_path": model.as_posix(),
+        "size": known.size,
+        "modified": _mtime(model),
+        "sha256": next((digest.value for digest in known.digests if digest.kind is DigestKind.SHA256), ""),
+        "base_model": printable(known.base) or "Unknown",
+        "preview_url": known.preview,
+        "preview_nsfw_level": 1 << known.level.rank if known.preview else 0,
+        "notes": printable(card.notes),
+        "from_civitai": bool(civitai),
+        "civitai": civitai,
+        "tags": [],
+        "modelDescription": plain(card.description),
+    }
+
+
+def _hashes(known: Published) -> dict[str, str]:
+    names = {DigestKind.AUTOV1: "AutoV1", DigestKind.AUTOV2: "AutoV2", DigestKind.AUTOV3: "AutoV3"}
+    return {names.get(digest.kind, digest.kind.upper()): digest.value.upper() for digest in known.digests}
+
+
+def _mtime(model: Path) -> float:
+    try:
+        return model.stat().st_mtime
+    except OSError as error:
+        raise StoreError(f"cannot look at `{model}`", error.strerror or str(error), f"`ls -l '{model}'`") from error
+
+
 def _is_empty(said: Mapping[str, object], key: str) -> bool:
-    return said.get(key) in (None, "", 0, "Unknown")
+    value = said.get(key)
+    return value in (None, "", 0, "Unknown") or value in ([], {})
 
 
 def _encoded(said: Mapping[str, object]) -> bytes:
@@ -136,41 +224,10 @@ def _encoded(said: Mapping[str, object]) -> bytes:
         return (json.dumps(said, indent=4) + "\n").encode()
 
 
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes() if path.stat().st_size <= _LONGEST else None
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreError(f"cannot read `{path}`", error.strerror or str(error), f"`ls -l '{path}'`") from error
-
-
-def _object(data: bytes | None) -> dict[str, object] | None:
-    try:
-        said = json.loads((data or b"").decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return None
-    return said if isinstance(said, dict) else None
-
-
-def _text(said: Mapping[str, object], key: str) -> str:
-    value = said.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _number(said: Mapping[str, object], key: str) -> str:
-    value = said.get(key)
-    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
-    return text if text.isdecimal() and text.isascii() and len(text) <= 15 else ""
-
-
-def _digests(files: object) -> list[Digest]:
-    if not isinstance(files, list):
-        return []
-    hashes = [file["hashes"] for file in files if isinstance(file, dict) and isinstance(file.get("hashes"), dict)]
-    pairs = [(kind, value) for each in hashes for kind, value in each.items() if isinstance(value, str)]
-    found = [Digest.of(kind, value) for kind, value in pairs if str(kind).lower() in list(DigestKind)]
-    return [digest for digest in found if digest is not None]
-
-
 _FAMILIES = {"SD1": Family.SD1, "SD2": Family.SD2, "SDXL": Family.SDXL, "Flux": Family.FLUX1}
+_DIALECTS: dict[str, tuple[str, Callable[[Layout, Path, Card], dict[str, object]]]] = {
+    "a1111-json": (".json", _a1111_keys),
+    "civitai-info": (".civitai.info", _civitai_keys),
+    "cm-info": (".cm-info.json", _matrix_keys),
+    "lora-manager": (".metadata.json", _manager_keys),
+}

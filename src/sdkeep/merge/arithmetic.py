@@ -1,7 +1,7 @@
 """Jobs computed: bytes of the parents to numbers in the working format, the formulas on them, one rounding, bytes.
 
-Working format is fp32, or fp64 where a parent is stored so. Each thread has its own buffers and uses them again, so that
-the memory of element-wise merges does not depend on the model, and the system maps no page twice.
+Working format is fp32, or fp64 where a parent is stored so. Each thread has its own buffers and uses them again, so
+that the memory of element-wise merges does not depend on the model, and the system maps no page twice.
 """
 
 from __future__ import annotations
@@ -52,10 +52,7 @@ class Calculator:
             self._filled(place, leaf, source, count)
             for place, (leaf, source) in enumerate(zip(leaves, job.sources, strict=True))
         ]
-        if job.formula is not None:
-            result = job.formula(raw)
-        else:
-            result = self._execute(job.program, raw, "")
+        result = job.formula(raw) if job.formula else self._execute(job.program, raw, "")
         stored = self._stored(result, job.dtype)
         bad = _first_bad(result, stored)
         return Result(to_bytes(stored), bad, self._guilty(leaves, raw) if bad is not None else ())
@@ -64,10 +61,8 @@ class Calculator:
         """Compute one tensor."""
         target, program = job.target, job.program
         raw = [self._whole(leaf) for leaf in program.leaves]
-        if target.formula is not None:
-            result = target.formula(raw)
-        else:
-            result = self._execute(program, raw, target.slot.name)
+        key = target.slot.name
+        result = target.formula(raw) if target.formula else self._execute(program, raw, key)
         for change in target.changes:
             result = change(result.to(torch.float32))
         stored = self._stored(result, target.slot.dtype)
@@ -142,7 +137,7 @@ class Calculator:
     def _view(self, buffer: Tensor) -> memoryview:
         found = self._bytes.get(id(buffer))
         if found is None:
-            found = self._bytes[id(buffer)] = memoryview(buffer.view(torch.uint8).numpy())
+            found = self._bytes[id(buffer)] = to_bytes(buffer)
         return found
 
 
@@ -160,4 +155,3 @@ def _first_bad(result: Tensor, stored: Tensor) -> int | None:
     if not bool(bad.any()):
         return None
     return int(bad.reshape(-1).nonzero()[0])
-

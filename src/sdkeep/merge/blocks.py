@@ -159,5 +159,7 @@ def _named(name: str, blocks: Map) -> tuple[str, ...]:
         span = known[start : end + 1]
         return span if known.index(first) == start else span[::-1]
     raise UsageError(
-        f"`{name}` is no block of this model", "known are " + ", ".join(known) + ", unet, text-encoder", "`IN00-IN05=0.3`"
+        f"`{name}` is no block of this model",
+        "known are " + ", ".join(known) + ", unet, text-encoder",
+        "`IN00-IN05=0.3`",
     )

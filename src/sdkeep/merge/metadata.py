@@ -1,4 +1,4 @@
-"""What a merged file says of itself: its recipe, the same in AUTOMATIC1111's words, and what the primary model claims."""
+"""What a merged file says of itself: its recipe, also in AUTOMATIC1111's words, and what the primary model claims."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _webui_models(recipe: Recipe, parents: Mapping[int, Opened]) -> dict[str, ob
 
 def _finite(value: object) -> object:
     """JSON from strangers without NaN and its like, which the canonical form refuses."""
-    return json.loads(json.dumps(value), parse_constant=lambda word: None)
+    return json.loads(json.dumps(value), parse_constant=lambda _: None)
 
 
 def _as_table(value: object) -> dict[str, object]:

@@ -113,9 +113,7 @@ class Part:
         done = 0
         with contextlib.suppress(OSError):
             while done < length:
-                moved = os.copy_file_range(
-                    source.descriptor, self._file, length - done, start + done, offset + done
-                )
+                moved = os.copy_file_range(source.descriptor, self._file, length - done, start + done, offset + done)
                 if not moved:
                     break
                 done += moved

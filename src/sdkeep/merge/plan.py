@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
 from sdkeep.formats.contents import Tensor as Entry
 from sdkeep.formats.safetensors import Slot, build_header, in_file_order
 from sdkeep.formats.selection import Component, component_of
@@ -109,7 +110,12 @@ def plan(
     slots = in_file_order(target.slot for target in targets)
     named = {target.slot.name: target for target in targets}
     return Plan(
-        recipe, parents, tuple(named[slot.name] for slot in slots), metadata, build_header(slots, metadata), tuple(notes)
+        recipe,
+        parents,
+        tuple(named[slot.name] for slot in slots),
+        metadata,
+        build_header(slots, metadata),
+        tuple(notes),
     )
 
 
@@ -129,7 +135,11 @@ class _Planner:
     """The rules above, over one recipe and its parents."""
 
     def __init__(
-        self, recipe: Recipe, parents: Mapping[int, Opened], allowances: Allowances, changes: Sequence[Mapping[str, Change]]
+        self,
+        recipe: Recipe,
+        parents: Mapping[int, Opened],
+        allowances: Allowances,
+        changes: Sequence[Mapping[str, Change]],
     ) -> None:
         self._recipe = recipe
         self._parents = parents

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -11,7 +12,7 @@ from math import cos, pi
 from sdkeep.ground.errors import UsageError
 
 BLOCKS = 25
-_CURVES = {
+_CURVES: dict[str, Callable[[float], float]] = {
     "line": lambda x: x,
     "smoothstep": lambda x: x * x * (3 - 2 * x),
     "cosine": lambda x: (1 - cos(pi * x)) / 2,
@@ -22,7 +23,9 @@ _CURVES = {
 def presets() -> dict[str, tuple[float, ...]]:
     """Every preset by its name, the base first."""
     text = files("sdkeep.merge").joinpath("presets.toml").read_text("utf-8")
-    return {name: (float(entry.get("base", 0)), *_values(entry)) for name, entry in tomllib.loads(text)["presets"].items()}
+    return {
+        name: (float(entry.get("base", 0)), *_values(entry)) for name, entry in tomllib.loads(text)["presets"].items()
+    }
 
 
 def preset(name: str) -> tuple[float, ...]:

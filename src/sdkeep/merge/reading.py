@@ -79,7 +79,9 @@ def _weighting(value: object) -> Weighting:
         return Weighting(_number(value))
     blocks = {name: _number(number) for name, number in _table(value["blocks"]).items()}
     pairs = (_list(pair) for pair in _list(value["keys"]))
-    return Weighting(_number(value["base"]), blocks, tuple((_text(pattern), _number(number)) for pattern, number in pairs))
+    return Weighting(
+        _number(value["base"]), blocks, tuple((_text(pattern), _number(number)) for pattern, number in pairs)
+    )
 
 
 def _output(content: dict[str, object]) -> Output:
@@ -92,8 +94,8 @@ def _output(content: dict[str, object]) -> Output:
 
 
 def _adapter(content: list[object]) -> Adapter:
-    parent, unet, text = content
-    return Adapter(_whole(parent), _number(unet), _number(text))
+    parent, strength = content
+    return Adapter(_whole(parent), _text(strength))
 
 
 def _table(value: object) -> dict[str, object]:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import asin, sin
 
 from sdkeep.formats.selection import Ema
 from sdkeep.ground.errors import UsageError
@@ -53,11 +54,10 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A LoRA or its kin put on the result: its place among the parents, and how strongly on UNet and text encoder."""
+    """A LoRA or its kin put on the result: its place among the parents, and how strongly (`strengths.strength_of`)."""
 
     parent: int
-    unet: float = 1.0
-    text: float = 1.0
+    strength: str = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def seed_for(recipe_seed: bytes, step: int, key: str) -> int:
 
 
 def checked(recipe: Recipe) -> Recipe:
-    """The recipe, if it makes sense: known methods, fitting inputs, spaces, parameters and ranges; else `UsageError`."""
+    """The recipe, if it makes sense: known methods, fitting inputs, spaces and numbers in range; else `UsageError`."""
     if not recipe.steps:
         raise UsageError("there is nothing to merge", "the recipe has no step", "`sdkeep merge --help` shows examples")
     spaces: list[Space] = []
@@ -176,6 +176,38 @@ def _pattern(text: str) -> None:
         raise UsageError(f"`{text}` is no pattern", str(error), "patterns are Python's regular expressions") from error
 
 
+def shares(recipe: Recipe) -> tuple[float | None, ...]:
+    """How much of each parent is in the result, by the base weights; None where a method is no weighted sum."""
+    known: list[tuple[float, ...] | None] = []
+    for step in recipe.steps:
+        if isinstance(step, Model):
+            known.append(tuple(float(place == step.parent) for place in range(len(recipe.parents))))
+            continue
+        factors, inputs = _factors(step), [known[one] for one in step.inputs]
+        vectors = [one for one in inputs if one is not None]
+        if factors is None or len(vectors) != len(inputs):
+            known.append(None)
+        else:
+            known.append(
+                tuple(sum(f * v for f, v in zip(factors, column, strict=True)) for column in zip(*vectors, strict=True))
+            )
+    last = known[-1]
+    return last if last is not None else (None,) * len(recipe.parents)
+
+
+def _factors(step: Step) -> tuple[float, ...] | None:
+    """What a step multiplies its inputs with, if that is all it does."""
+    numbers = {name: value.base for name, value in step.numbers.items()}
+    a, b, count = numbers.get("alpha", 0.0), numbers.get("beta", 0.0), len(step.inputs)
+    smooth, steep = a * a * (3 - 2 * a), 0.5 - sin(asin(max(-1.0, min(1.0, 1 - 2 * a))) / 3)
+    return {
+        "no-interpolation": (1.0,), "weighted-sum": (1 - a, a), "sigmoid": (1 - smooth, smooth),
+        "inverse-sigmoid": (1 - steep, steep), "add-difference": (1.0, a, -a), "smooth-add": (1.0, a, -a),
+        "triple-sum": (1 - a - b, a, b), "sum-twice": ((1 - a) * (1 - b), a * (1 - b), b),
+        "average": (1 / count,) * count, "difference": (1.0, -1.0), "add": (1.0, a), "scale": (a,),
+    }.get(step.method)  # fmt: skip
+
+
 _WEBUI = ("no-interpolation", "weighted-sum", "add-difference")
 
 
@@ -183,6 +215,11 @@ def _check_webui(recipe: Recipe) -> None:
     """AUTOMATIC1111's merger knows three methods, one number, and models only."""
     last = recipe.steps[-1]
     plain = isinstance(last, Step) and all(isinstance(recipe.steps[one], Model) for one in last.inputs)
+    if recipe.output.precision not in ("", "fp16"):
+        raise UsageError(
+            f"AUTOMATIC1111 cannot write {recipe.output.precision}", "it keeps formats, or saves float32 as float16",
+            "`--precision fp16`, or leave `--compat a1111` out",
+        )  # fmt: skip
     if not isinstance(last, Step) or last.method not in _WEBUI or not plain:
         raise UsageError(
             "AUTOMATIC1111 has no such merge", "it knows no interpolation, weighted sum and add difference of models",
@@ -207,10 +244,11 @@ def to_json(recipe: Recipe) -> str:
         "format": FORMAT,
         "parents": [{"name": parent.name, "sha256": parent.sha256} for parent in recipe.parents],
         "steps": [_step_json(step) for step in recipe.steps],
+        "shares": list(shares(recipe)),
         "output": {
             "precision": output.precision, "vae": output.vae, "ema": str(output.ema), "prune": output.prune,
             "discard": output.discard, "compat": str(output.compat),
-            "adapters": [[one.parent, one.unet, one.text] for one in output.adapters],
+            "adapters": [[one.parent, one.strength] for one in output.adapters],
         },
         "ancestors": dict(ancestors(recipe)),
     }  # fmt: skip

@@ -69,7 +69,9 @@ def run(plan: Plan, out: Path, manner: Manner, *, report: Report = silent, stop:
     for parent in plan.parents.values():
         if out.exists() and out.samefile(parent.path):
             raise UsageError(
-                f"`{out}` is one of the models that are merged", "they are never touched", "choose another name with `-o`"
+                f"`{out}` is one of the models that are merged",
+                "they are never touched",
+                "choose another name with `-o`",
             )
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -234,7 +236,8 @@ class _Run:
         if not self._manner.keep_non_finite and not webui:
             names = " and ".join(f"`{self._plan.parents[place].name}`" for place in dict.fromkeys(result.parents))
             raise FormatError(
-                f"{names} holds numbers that are not finite", f"in `{one_line(key, 90)}`: pictures would come out black",
+                f"{names} holds numbers that are not finite",
+                f"in `{one_line(key, 90)}`: pictures would come out black",
                 "`--non-finite keep` merges it all the same", rule="non-finite",
             )  # fmt: skip
 
@@ -249,4 +252,3 @@ class _Run:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-

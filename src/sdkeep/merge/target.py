@@ -27,8 +27,8 @@ class Formula(Protocol):
 class Target:
     """One tensor of the result. Without a program it is the tensor of `copied`, its numbers cast where formats differ.
 
-    `rest` supplies the input channels that a program does not cover; `changes` are adapters, applied in order; `formula`
-    replaces the program's arithmetic.
+    `rest` supplies the input channels that a program does not cover; `changes` are adapters, applied in order;
+    `formula` replaces the program's arithmetic.
     """
 
     slot: Slot

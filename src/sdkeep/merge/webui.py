@@ -1,4 +1,4 @@
-"""AUTOMATIC1111's Checkpoint Merger, bit for bit: its keys, its arithmetic in the storage format, its two special cases.
+"""AUTOMATIC1111's Checkpoint Merger, bit for bit: its keys, its arithmetic in storage format, its two special cases.
 
 Restated from `modules/extras.py` as the WebUI and Forge carry it. What it does that the default does not:
 

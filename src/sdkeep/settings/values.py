@@ -61,6 +61,8 @@ class Settings:
     nsfw: NsfwLevel = NsfwLevel.PG
     civitai_url: str = "https://civitai.com"
     hf_url: str = "https://huggingface.co"
+    archives: tuple[str, ...] = ()
+    neighbours: tuple[str, ...] = ()
     proxy: str = ""
     no_proxy: tuple[str, ...] = ()
     ca_bundle: Path | None = None
@@ -71,6 +73,7 @@ class Settings:
     allow_unsafe: bool = False
     no_progress: bool = False
     debug: bool = False
+    sidecars: tuple[str, ...] = ()
 
     def shown(self, name: str) -> str:
         """The value of `name` as `config list` prints it, without credentials."""

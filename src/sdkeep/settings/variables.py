@@ -108,6 +108,14 @@ VARIABLES: tuple[Variable, ...] = (
         "address of Hugging Face or a mirror",
     ),
     Variable(
+        "archives", Type.LIST, "", ("SDKEEP_ARCHIVES",),
+        "addresses that answer look-ups by hash as Civitai does, separated by commas; asked when Civitai knows nothing",
+    ),
+    Variable(
+        "neighbours", Type.LIST, "", ("SDKEEP_NEIGHBOURS",),
+        "folders of other sdkeep homes or stores, separated by commas; files found there are copied, not fetched",
+    ),
+    Variable(
         "proxy", Type.PROXY, "", ("SDKEEP_PROXY", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
         "proxy for every request, http://HOST:PORT",
     ),
@@ -135,6 +143,11 @@ VARIABLES: tuple[Variable, ...] = (
         "allow_unsafe", Type.FLAG, "false", ("SDKEEP_ALLOW_UNSAFE",), "place files that our own scan calls dangerous",
     ),
     Variable("no_progress", Type.FLAG, "false", ("SDKEEP_NO_PROGRESS",), "no progress bars", Scope.OUTSIDE),
+    Variable(
+        "sidecars", Type.LIST, "", ("SDKEEP_SIDECARS",),
+        "what to write beside placed files: a1111-json, civitai-info, cm-info, lora-manager, preview-png, or none",
+        Scope.PREFERENCE, shown="what the UI reads",
+    ),
     Variable(
         "layouts_dir", Type.PATH, "", ("SDKEEP_LAYOUTS_DIR",), "folder of your own WebUI layouts",
         shown="`layouts` beside the user file",

@@ -33,6 +33,10 @@ _NETWORK = frozenset(
     }
     | {"nfs", "nfs4", "smb2", "smb3", "smbfs", "virtiofs", "vboxsf", "webdav"}
 )
+_LOCAL_FUSE = frozenset(
+    {"fuse.exfat", "fuse.ext2", "fuse.fuseblk", "fuse.gocryptfs", "fuse.encfs", "fuse.ecryptfs", "fuse.mergerfs"}
+    | {"fuse.ntfs", "fuse.ntfs-3g", "fuse.unionfs", "fuse.overlayfs", "fuse.fuse-overlayfs", "fuse.apfs"}
+)
 _REPARSE_LINKS = frozenset({0xA000000C, 0xA0000003})  # symbolic link, mount point (junction)
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
 _RENAME_NOREPLACE = 1
@@ -135,7 +139,8 @@ def is_network(path: Path) -> bool:
 
         anchor = standing(path).resolve().anchor
         return anchor.startswith("\\\\") or ctypes.windll.kernel32.GetDriveTypeW(anchor) == 4
-    return filesystem_of(path) in _NETWORK
+    name = filesystem_of(path)
+    return name in _NETWORK or name == "fuse" or (name.startswith("fuse.") and name not in _LOCAL_FUSE)
 
 
 def has_hard_links(path: Path) -> bool:

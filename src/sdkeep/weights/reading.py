@@ -5,8 +5,6 @@ from __future__ import annotations
 import mmap
 from math import prod
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import torch
 
@@ -49,8 +47,8 @@ def _short(source: Source) -> FormatError:
 class Mapped:
     """A file mapped into memory; tensors are views of it, read from the disk when they are touched.
 
-    The mapping is private: writing into a tensor changes no byte of the file. It lives as long as a tensor of it does,
-    `close` or not.
+    The mapping is private: writing into a tensor changes no byte of the file. It goes when this object and the last
+    tensor of it have gone, and cannot be closed before: a tensor would look into nothing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,18 +77,3 @@ class Mapped:
             bytes_ = bytearray(self._map[offset : offset + elements * kind.itemsize])
             return torch.frombuffer(bytes_, dtype=kind).reshape(shape)
         return torch.frombuffer(self._map, dtype=kind, count=elements, offset=offset).reshape(shape)
-
-    def close(self) -> None:
-        """Let go of the mapping; tensors made of it stay valid."""
-        try:
-            self._map.close()
-        except BufferError:  # a tensor still looks into it: the last one closes it
-            pass
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -8,6 +8,8 @@ from sdkeep.weights.dtypes import TORCH
 
 _LARGEST = {code: torch.finfo(TORCH[code]).max for code in ("F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ")}
 
+_WITH_INFINITY = frozenset({"F8_E5M2"})
+
 
 def rounded(tensor: torch.Tensor, code: str) -> torch.Tensor:
     """`tensor` in the format `code`, each number rounded once: to the nearest, ties to even (IEEE 754-2019, 4.3.1).
@@ -26,7 +28,8 @@ def rounded(tensor: torch.Tensor, code: str) -> torch.Tensor:
         tensor = _to_odd(tensor)
     if code in _LARGEST:
         largest = _LARGEST[code]
-        tensor = torch.where(tensor.isinf(), tensor, tensor.clamp(-largest, largest))
+        infinite = tensor if code in _WITH_INFINITY else torch.full_like(tensor, torch.nan)
+        tensor = torch.where(tensor.isinf(), infinite, tensor.clamp(-largest, largest))
     return tensor.to(target)
 
 

@@ -260,7 +260,7 @@ def test_sd2_that_lost_its_last_layer_is_used_to_its_end() -> None:
     assert (found.skip, found.text) == (1, (text,))
 
 
-_NAMES = st.sampled_from(sorted(shapes_of(KNOWN["sd 1.5"][0]))[::37] + ["v_pred", "model.diffusion_model.out.2.weight"])
+_NAMES = st.sampled_from([*sorted(shapes_of(KNOWN["sd 1.5"][0]))[::37], "v_pred", "model.diffusion_model.out.2.weight"])
 
 
 @given(st.dictionaries(_NAMES, st.lists(st.integers(0, 5000), max_size=5).map(tuple), max_size=12))

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.makers.oracles import clip_tokenizer
-
 from sdkeep.diffusion.prompt.tokenizer import END, START, clean, decode, encode
+from tests.makers.oracles import clip_tokenizer
 
 pytest.importorskip("ftfy")
 

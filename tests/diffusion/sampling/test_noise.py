@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -63,7 +65,7 @@ def test_brownian_noise_is_what_k_diffusion_would_draw():
     x = torch.zeros(2, *SHAPE)
     theirs = k_diffusion_sampling().BrownianTreeNoiseSampler(x, sigmas[-2], sigmas[0], seed=[3, 4])
     ours = brownian(SHAPE, sigmas, (3, 4), Rng.CPU)
-    for first, second in zip(sigmas[:-2], sigmas[1:-1], strict=True):
+    for first, second in itertools.pairwise(sigmas):
         assert torch.allclose(ours(first, second), theirs(first, second), atol=1e-5)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.diffusion.sampling.toys import Rolled, gaussian
-from tests.makers.oracles import k_diffusion_sampling
 
 from sdkeep.diffusion.sampling import classic, dpm, dpmpp
 from sdkeep.diffusion.sampling.levels import Levels, scaled_linear
 from sdkeep.diffusion.sampling.run import Run
 from sdkeep.diffusion.sampling.schedules import exponential, karras, uniform
+from tests.diffusion.sampling.toys import Rolled, gaussian
+from tests.makers.oracles import k_diffusion_sampling
 
 SHAPE = (2, 4, 8, 8)
 LEVELS = Levels(scaled_linear())

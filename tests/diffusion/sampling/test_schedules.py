@@ -9,12 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.makers.oracles import k_diffusion_sampling
 
 from sdkeep.diffusion.sampling import schedules
 from sdkeep.diffusion.sampling.beta import beta_quantile, beta_share
 from sdkeep.diffusion.sampling.levels import Levels, scaled_linear, zero_terminal
 from sdkeep.diffusion.sampling.schedules import SCHEDULES
+from tests.makers.oracles import k_diffusion_sampling
 
 LEVELS = Levels(scaled_linear())
 ALL = [one for one in SCHEDULES if one.schedule is not None]
@@ -68,7 +68,9 @@ def test_sgm_uniform_leaves_the_last_of_them_out():
 
 def test_simple_takes_the_networks_own_levels():
     own = LEVELS.sigmas
-    assert schedules.simple(LEVELS, 4).tolist() == pytest.approx([*(float(own[-(1 + i)]) for i in (0, 250, 500, 750)), 0])
+    assert schedules.simple(LEVELS, 4).tolist() == pytest.approx(
+        [*(float(own[-(1 + i)]) for i in (0, 250, 500, 750)), 0]
+    )
 
 
 def test_ddim_counts_from_below():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -56,26 +58,39 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("layer", [linear, conv, pointwise], ids=lambda make: make.__name__)
-@pytest.mark.parametrize("case", CASES)
-def test_the_weight_is_the_one_lycoris_makes(case: str, layer: type[nn.Module]) -> None:
-    kind, options = CASES[case]
-    org = layer()
+def filled(kind: Any, org: nn.Module, options: dict[str, Any]) -> tuple[nn.Module, dict[str, torch.Tensor]]:
+    """A LyCORIS layer on `org` with random factors, and its state as a file holds it."""
     module = kind(NAME, org, 1.0, **{"lora_dim": 4, "alpha": 2.0, **options})
+    module.org_forward = org.forward
     with torch.no_grad():
         for parameter in module.parameters():
             if parameter is not org.weight and parameter is not org.bias:
                 parameter.copy_(torch.randn(parameter.shape) * 0.3)
-        wanted, bias = module.get_merged_weight(multiplier=1.0)
-    state = {f"{NAME}.{key}": value.detach() for key, value in module.state_dict().items()}
+    if kind is lycoris.FullModule:  # before training begins its state is not yet a difference
+        return module, {f"{NAME}.diff": module.weight.detach(), f"{NAME}.diff_b": module.bias.detach()}
+    return module, {f"{NAME}.{key}": value.detach() for key, value in module.state_dict().items()}
+
+
+def ours(org: nn.Module, state: dict[str, torch.Tensor], multiplier: float, x: torch.Tensor) -> torch.Tensor:
+    """What `org` answers to `x` once its weight and bias are changed as the file says."""
     adapter = parsed(state)
     assert not adapter.leftovers
-    part = next(part for part in adapter.parts if part.parameter == "weight")
-    found = applied(part, roles(part, state), org.weight.detach())
-    torch.testing.assert_close(found, wanted.reshape(found.shape), rtol=2e-5, atol=2e-6)
-    for other in adapter.parts:
-        if other.parameter == "bias" and bias is not None:
-            torch.testing.assert_close(applied(other, roles(other, state), org.bias.detach()), bias.detach())
+    values = {name: value.detach() for name, value in org.named_parameters()}
+    for part in adapter.parts:
+        values[part.parameter] = applied(part, roles(part, state), values[part.parameter], multiplier)
+    return torch.func.functional_call(org, values, (x,))
+
+
+@pytest.mark.parametrize("layer", [linear, conv, pointwise], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("case", CASES)
+def test_a_changed_layer_answers_as_the_trained_one(case: str, layer: Callable[[], nn.Module]) -> None:
+    """The forward pass is what was trained; LyCORIS' own merging scales LoHa and LoKr twice."""
+    kind, options = CASES[case]
+    org = layer()
+    module, state = filled(kind, org, options)
+    x = torch.randn(2, 24) if layer is linear else torch.randn(2, 12, 5, 5)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(org, state, 1.0, x), module(x), rtol=2e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("layer", [nn.LayerNorm(8), nn.GroupNorm(2, 8)], ids=["layer-norm", "group-norm"])
@@ -91,18 +106,13 @@ def test_a_norm_and_its_bias_are_the_ones_lycoris_makes(layer: nn.Module) -> Non
     torch.testing.assert_close(applied(second, roles(second, state), layer.bias.detach(), 0.5), bias.detach())
 
 
-@pytest.mark.parametrize("case", ["locon", "locon-tucker", "loha", "loha-tucker", "lokr", "full", "glora"])
+@pytest.mark.parametrize("case", ["locon", "locon-tucker", "loha", "loha-tucker", "lokr", "full", "glora", "oft"])
 @pytest.mark.parametrize("multiplier", [0.0, 0.5, -1.0])
 def test_a_multiplier_scales_what_is_added(case: str, multiplier: float) -> None:
     kind, options = CASES[case]
     org = conv()
-    module = kind(NAME, org, 1.0, **{"lora_dim": 4, "alpha": 2.0, **options})
+    module, state = filled(kind, org, options)
+    module.multiplier = multiplier
+    x = torch.randn(2, 12, 5, 5)
     with torch.no_grad():
-        for parameter in module.parameters():
-            if parameter is not org.weight and parameter is not org.bias:
-                parameter.copy_(torch.randn(parameter.shape) * 0.3)
-        added, _ = module.get_diff_weight(multiplier=multiplier)
-    state = {f"{NAME}.{key}": value.detach() for key, value in module.state_dict().items()}
-    part = next(part for part in parsed(state).parts if part.parameter == "weight")
-    found = applied(part, roles(part, state), org.weight.detach(), multiplier)
-    torch.testing.assert_close(found, org.weight.detach() + added.reshape(found.shape), rtol=2e-5, atol=2e-6)
+        torch.testing.assert_close(ours(org, state, multiplier, x), module(x), rtol=2e-5, atol=2e-5)

@@ -15,13 +15,21 @@ MODULES = (
     "lineage",
     "ls",
     "add",
+    "sync",
+    "outdated",
+    "update",
     "scan",
     "audit",
     "allow",
     "convert",
+    "merge",
+    "recipe",
+    "lora",
+    "embedding",
     "verify",
     "place",
     "rm",
+    "lock",
     "dedupe",
     "du",
     "gc",
@@ -32,7 +40,7 @@ MODULES = (
     "db",
     "demo",
 )
-"""Modules in the order that help lists their verbs; each registers the verb or group of its own name, and perhaps more."""
+"""Modules in the order that help lists their verbs; each brings the verb or group of its name, or more."""
 
 
 def register(app: typer.Typer, word: str = "") -> None:

@@ -59,7 +59,12 @@ def register(app: typer.Typer) -> None:
 
         return Reply(done, show)
 
-    @verb(group, "rebuild", group="db", examples=("sdkeep db rebuild", "sdkeep db rebuild --verify --root /models/sdkeep-store"))
+    @verb(
+        group,
+        "rebuild",
+        group="db",
+        examples=("sdkeep db rebuild", "sdkeep db rebuild --verify --root /models/sdkeep-store"),
+    )
     def rebuild(
         face: Face,
         root: Annotated[list[Path] | None, typer.Option("--root", metavar="DIR", help="A store to look in.")] = None,
@@ -84,7 +89,9 @@ def register(app: typer.Typer) -> None:
 
 def _show_rebuilt(out: Out, done: Rebuilt) -> None:
     out.bare(done.path)
-    out.line(f"{done.path}: {done.files:,} stored files in {len(done.stores)} stores, {done.placed:,} placements", "good")
+    out.line(
+        f"{done.path}: {done.files:,} stored files in {len(done.stores)} stores, {done.placed:,} placements", "good"
+    )
     out.line(f"WebUIs: {', '.join(done.uis) or 'none'}; {done.unknown:,} model files there are in no store")
     if done.in_place:
         out.line(f"{done.in_place:,} files catalogued where they lie, again")

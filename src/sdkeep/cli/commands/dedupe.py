@@ -29,7 +29,12 @@ def register(app: typer.Typer) -> None:
     @verb(
         app,
         "dedupe",
-        examples=("sdkeep dedupe --dry-run", "sdkeep dedupe a1111 comfyui", "sdkeep dedupe --undo", "sdkeep dedupe --twins"),
+        examples=(
+            "sdkeep dedupe --dry-run",
+            "sdkeep dedupe a1111 comfyui",
+            "sdkeep dedupe --undo",
+            "sdkeep dedupe --twins",
+        ),
     )
     def dedupe(
         face: Face,

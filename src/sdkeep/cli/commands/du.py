@@ -31,7 +31,10 @@ def register(app: typer.Typer) -> None:
 
 def _show(out: Out, usage: Usage) -> None:
     if usage.uis:
-        rows = [(one.ui, size_text(one.linked_size), str(one.linked), size_text(one.own_size), str(one.own)) for one in usage.uis]
+        rows = [
+            (one.ui, size_text(one.linked_size), str(one.linked), size_text(one.own_size), str(one.own))
+            for one in usage.uis
+        ]
         out.table(("WEBUI", "LINKED", "FILES", "OWN", "FILES"), rows)
     if usage.kinds:
         out.table(("KIND", "SIZE", "FILES"), [(one.kind, size_text(one.size), str(one.files)) for one in usage.kinds])

@@ -21,6 +21,10 @@ Names = Annotated[
     typer.Argument(metavar="NAME", help="Catalogued names, hashes or hub references.", autocompletion=catalogue_names),
 ]
 
+Forget = Annotated[
+    bool, typer.Option("--forget", help="Leave files that sdkeep cannot prove its own, and no longer count them.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Put `place` and `unplace` on the application."""
@@ -39,31 +43,34 @@ def register(app: typer.Typer) -> None:
         """Put files into the folders where registered WebUIs look for their kind."""
         from sdkeep.actions.batch import each
         from sdkeep.actions.local import artifact
-        from sdkeep.actions.placing import Placing, place_everywhere, targets
+        from sdkeep.actions.placing import Placing, place_everywhere, settled, targets
 
         house = face.house(allow_unsafe="true" if allow_unsafe else None)
         uis = tuple(ui) if ui else None
         if not targets(house, uis):
             raise UnknownUi("no WebUI is registered", "there is nowhere to place files", "`sdkeep ui add FOLDER`")
-        placing = Placing(weight=weight, dry_run=dry_run)
+        placing = Placing(weight=weight, dry_run=dry_run, settle=False)
         batch = each(names, lambda name: place_everywhere(house, artifact(house, name), uis, placing))
-        placed = [one for answers in batch.done for one in answers]
+        placed = list(settled(house, [one for answers in batch.done for one in answers]))
         reply = reply_to(batch, lambda out: show_placed(out, placed, dry_run))
         reply.data = placed
+        reply.hints = [] if dry_run else how_to_see(placed)
         return reply
 
     @verb(app, "unplace", examples=("sdkeep unplace my-lora", "sdkeep unplace my-lora --in forge --dry-run"))
-    def unplace(face: Face, names: Names, ui: InUi = None, dry_run: DryRun = False) -> Reply:
+    def unplace(face: Face, names: Names, ui: InUi = None, forget: Forget = False, dry_run: DryRun = False) -> Reply:
         """Take files out of WebUIs; the store keeps them. Only what sdkeep put there goes."""
         from sdkeep.actions.batch import each
         from sdkeep.actions.removing import unplace as act
 
         house = face.house()
-        batch = each(names, lambda name: act(house, name, tuple(ui or ()), dry_run=dry_run))
+        batch = each(names, lambda name: act(house, name, tuple(ui or ()), dry_run=dry_run, forget=forget))
         gone = [one for answers in batch.done for one in answers]
         left = any(one.outcome == "left" for one in gone)
         reply = reply_to(batch, lambda out: show_unplaced(out, gone), 1 if left else 0)
         reply.data = gone
+        if left:
+            reply.hints = ["`--forget` leaves such a file to you: sdkeep no longer counts its place"]
         return reply
 
 
@@ -76,8 +83,16 @@ def show_placed(out: Out, placed: list[Placed], dry_run: bool = False, margin: s
         out.line(f"{margin}{word} in {one.ui} ({one.method}): {one.path}", "good")
         for note in one.notes:
             out.line(f"{margin}  {note}")
+        if one.refreshed:
+            out.line(f"{margin}  {one.ui} is running and has it in its list")
         if one.paste:
             out.line(f"{margin}  paste: {one.paste}", "hint")
+
+
+def how_to_see(placed: list[Placed]) -> list[str]:
+    """For each WebUI that was not asked to look again, what a person does there."""
+    waiting = {one.ui: one.refresh for one in placed if one.refresh and not one.refreshed and not one.already}
+    return [f"in {ui}: {refresh}" for ui, refresh in waiting.items()]
 
 
 def show_unplaced(out: Out, gone: list[Unplaced]) -> None:

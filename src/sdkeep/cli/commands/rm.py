@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sdkeep.cli.commands.place import Names, show_unplaced
+from sdkeep.cli.commands.place import Forget, Names, show_unplaced
 from sdkeep.cli.commands.shared import size_text
 from sdkeep.cli.completion import catalogue_names
 from sdkeep.cli.frame import DryRun, Face, Reply, Yes, reply_to, verb
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
     """Put `rm` and `restore` on the application."""
 
     @verb(app, "rm", "remove", "delete", examples=("sdkeep rm my-lora", "sdkeep rm my-lora --dry-run"))
-    def rm(face: Face, names: Names, dry_run: DryRun = False, yes: Yes = False) -> Reply:
+    def rm(face: Face, names: Names, forget: Forget = False, dry_run: DryRun = False, yes: Yes = False) -> Reply:
         """Take files out of every WebUI and put their bytes into the trash; `restore` brings them back."""
         from sdkeep.actions.batch import each
         from sdkeep.actions.local import artifact as find
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
             return reply_to(named, lambda _: None)
         if not dry_run and not face.confirm(f"remove {', '.join(names)}?", yes=yes):
             raise NeedsAnswer("nothing was removed", "the answer was no")
-        batch = each(names, lambda name: act(house, name, dry_run=dry_run))
+        batch = each(names, lambda name: act(house, name, dry_run=dry_run, forget=forget))
 
         def show(out: Out) -> None:
             for one in batch.done:

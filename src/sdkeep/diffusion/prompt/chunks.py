@@ -1,4 +1,6 @@
-"""A prompt in chunks of 75 tokens, each between a start and an end, with what every token counts and where embeddings go.
+"""A prompt in chunks of 75 tokens, each between a start and an end.
+
+With what every token counts and where embeddings go.
 
 Source of the rules: AUTOMATIC1111 `modules/sd_hijack_clip.py`.
 """
@@ -72,9 +74,8 @@ class _Filling:
         """Before a token is added: remember a comma, and end a full chunk, at the last comma when it is near."""
         if token == COMMA:
             self.comma = len(self.tokens)
-        elif self.backtrack and len(self.tokens) == LENGTH and self.comma != -1:
-            if len(self.tokens) - self.comma <= self.backtrack:
-                self._move_on(self.comma + 1)
+        elif len(self.tokens) == LENGTH and self.comma != -1 and LENGTH - self.comma <= self.backtrack:
+            self._move_on(self.comma + 1)
         if len(self.tokens) == LENGTH:
             self.close()
 
@@ -96,7 +97,9 @@ class _Filling:
         self.weights += [weight] * count
 
 
-def chunk(prompt: str, embeddings: Sequence[Known] = (), *, emphasis: bool = True, backtrack: int = BACKTRACK) -> tuple[Chunk, ...]:
+def chunk(
+    prompt: str, embeddings: Sequence[Known] = (), *, emphasis: bool = True, backtrack: int = BACKTRACK
+) -> tuple[Chunk, ...]:
     """The chunks of a prompt, at least one. With `emphasis` off brackets are text."""
     filling = _Filling(backtrack)
     for part in parse_emphasis(prompt) if emphasis else (Weighted(prompt),):
@@ -121,5 +124,7 @@ def _fill(filling: _Filling, tokens: list[int], weight: float, embeddings: Seque
         else:
             filling.splice(known, weight)
             place += len(known.tokens)
+
+
 EMPTY = Chunk((START, *[END] * (LENGTH + 1)), (1.0,) * (LENGTH + 2))
 """A chunk without words, which evens out prompts of different lengths."""

@@ -1,6 +1,7 @@
 """Emphasis: `(x)` `(x:1.3)` `[x]`, escapes and `BREAK`.
 
-Source of the dialect: AUTOMATIC1111 `modules/prompt_parser.py`, `parse_prompt_attention`; its examples are among the tests.
+Source of the dialect: AUTOMATIC1111 `modules/prompt_parser.py`, `parse_prompt_attention`; its examples are among the
+tests.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ _BREAK = re.compile(r"\s*\bBREAK\b\s*")
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
-    """A stretch of text and how much it counts. `is_break` says that a new chunk begins here; the text is empty then."""
+    """A stretch of text and how much it counts. `is_break` says that a new chunk begins here.
+
+    The text is empty then.
+    """
 
     text: str
     weight: float = 1.0
@@ -70,7 +74,9 @@ def _scale(parts: list[Weighted], start: int, factor: float) -> None:
 
 def _broken(text: str) -> list[Weighted]:
     first, *others = _BREAK.split(text)
-    return [Weighted(first)] + [part for other in others for part in (Weighted("", 1.0, is_break=True), Weighted(other))]
+    return [Weighted(first)] + [
+        part for other in others for part in (Weighted("", 1.0, is_break=True), Weighted(other))
+    ]
 
 
 def _joined(parts: list[Weighted]) -> tuple[Weighted, ...]:

@@ -1,6 +1,7 @@
 """What a prompt says beside its text: `<lora:name:0.8>` and its kin, and prompts joined by `AND`.
 
-Sources of the dialect: AUTOMATIC1111 `modules/extra_networks.py`, `extensions-builtin/Lora`, `modules/prompt_parser.py`.
+Sources of the dialect: AUTOMATIC1111 `modules/extra_networks.py`, `extensions-builtin/Lora`,
+`modules/prompt_parser.py`.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """Prompts that change on the way: `[from:to:when]`, `[to:when]`, `[from::when]` and `[a|b]`.
 
-Source of the dialect: AUTOMATIC1111 1.10 `modules/prompt_parser.py`, whose lark grammar this parser follows in one pass:
+Source of the dialect: AUTOMATIC1111 1.10 `modules/prompt_parser.py`, whose lark grammar this parser follows in one
+pass:
 
     prompt:     (group | scheduled | alternate | plain text)*
     group:      "(" prompt ")"  |  "(" prompt ":" prompt ")"  |  "[" prompt "]"
     scheduled:  "[" [prompt ":"] prompt ":" number "]"
     alternate:  "[" prompt ("|" [prompt])+ "]"
 
-Brackets and colons that fit none of these are text, at the outermost level only. A prompt that does not parse even so (a `|`
-outside brackets, a lone backslash at the end) is taken as it stands, at every step.
+Brackets and colons that fit none of these are text, at the outermost level only. A prompt that does not parse even so
+(a `|` outside brackets, a lone backslash at the end) is taken as it stands, at every step.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import html
 import lzma
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 
 import ftfy
 import regex
@@ -85,7 +86,7 @@ def _merged(symbols: list[str]) -> list[str]:
     ranks = _vocabulary().ranks
     worst = len(ranks)
     while len(symbols) > 1:
-        best = min(zip(symbols, symbols[1:], strict=False), key=lambda pair: ranks.get(pair, worst))
+        best = min(pairwise(symbols), key=lambda pair: ranks.get(pair, worst))
         if best not in ranks:
             break
         merged: list[str] = []

@@ -112,14 +112,18 @@ def _weighted(weights: Tensor, bends: list[Tensor], like: Tensor) -> Tensor:
 
 def unipc(predict: Predict, x: Tensor, walk: Walk, run: Run) -> Tensor:
     """As `stepping.ddim`; the walk's timesteps only tell how many steps to take and where a picture's walk starts."""
-    clock = _Clock.of(walk.alphas_cumprod)
-    steps = len(walk.timesteps)
-    start = float(walk.timesteps[-1] + 1) / clock.total if walk.partial else 1.0
-    times = torch.linspace(start, 1 / clock.total, steps + 1)
+    trained = len(walk.alphas_cumprod)
+    start = float(walk.timesteps[-1] + 1) / trained if walk.partial else 1.0
+    return unipc_along(predict, x, torch.linspace(start, 1 / trained, len(walk.timesteps) + 1), walk, run)
+
+
+def unipc_along(predict: Predict, x: Tensor, times: Tensor, walk: Walk, run: Run) -> Tensor:
+    """`unipc` at chosen times: (steps + 1,) falling, in shares of the training's; timestep n is (n + 1) / 1000."""
+    steps = len(times) - 1
     order = min(ORDER, steps)
-    walker = _UniPC(predict, clock, run)
+    walker = _UniPC(predict, _Clock.of(walk.alphas_cumprod), run)
     walker.remember(times[0], walker.clean(x, times[0]))
     for step in range(1, steps + 1):
-        allowed = min(step, order, steps + 1 - step) if step >= order else step
+        allowed = step if step < order else min(order, steps + 1 - step)
         x = walker.step(x, times[step], allowed, correct=step < steps)
     return x

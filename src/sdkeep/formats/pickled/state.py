@@ -17,7 +17,7 @@ class State:
 
     `stack` reaches down to the last MARK; `covered` keeps the stacks beneath, so that a mark costs nothing to find
     and no opcode can take what lies under it. `at` is the offset of the opcode at hand. `arrays` takes the bytes
-    of an array away as joblib does, given the state of its wrapper; `wrapped` is how much had happened before the first.
+    of an array away as joblib does, given its wrapper's state; `wrapped` is how much had happened before the first.
     """
 
     __slots__ = (

@@ -25,9 +25,10 @@ from sdkeep.weights.reading import read
 class Opened:
     """The tensors of one file by name. Safe to share between threads."""
 
-    def __init__(self, path: Path, stop: Stop | None = None) -> None:
-        """Open and look at `path`; raises `FormatError` when it holds no tensors."""
+    def __init__(self, path: Path, stop: Stop | None = None, name: str = "") -> None:
+        """Open and look at `path`; raises `FormatError` when it holds no tensors. `name` is what a person calls it."""
         self.path = path
+        self.name = name or path.name
         self.source = FileSource(path)
         self.contents: Contents = look(self.source, stop=stop)
         self._tensors = {tensor.name: tensor for tensor in self.contents.tensors}
@@ -36,11 +37,6 @@ class Opened:
         if not self._tensors:
             self.close()
             raise FormatError(f"`{path}` holds no tensors", "it is no model, or is damaged", f"`sdkeep scan '{path}'`")
-
-    @property
-    def name(self) -> str:
-        """The file's name."""
-        return self.path.name
 
     @property
     def shapes(self) -> Mapping[str, Shape]:
@@ -61,7 +57,7 @@ class Opened:
         adapter = adapters_of(self.contents.tensors, self.metadata)
         if not adapter.parts:
             raise FormatError(
-                f"`{self.path.name}` is no adapter",
+                f"`{self.name}` is no adapter",
                 "no key in it ends like one of LoRA, LoHa, LoKr, GLoRA, IA3, OFT or a full difference",
                 f"`sdkeep show '{self.path}'` says what it is",
             )
@@ -71,7 +67,7 @@ class Opened:
         """A tensor as it is stored; raises `FormatError` for one that is not there or cannot be read."""
         tensor = self._tensors.get(name)
         if tensor is None:
-            raise FormatError(f"`{self.path.name}` has no tensor `{name}`")
+            raise FormatError(f"`{self.name}` has no tensor `{name}`")
         with self._lock:
             stretch = self._gatherer.as_it_lies(tensor)
             if stretch is not None:

@@ -48,6 +48,9 @@ class Rule:
             wanted = "a whole number from 1 on" if fixed else "between 0 and 1" if above == 1 else "0 or more"
             raise UsageError(f"`{self.value:g}` is no {self.keep} to keep by", f"it has to be {wanted}")
 
+    def __str__(self) -> str:
+        return f"{self.keep}:{self.value:g}" + (f",most:{self.most}" if self.most else "")
+
     def rank(self, values: torch.Tensor) -> int:
         """How many of the singular values, largest first, are kept."""
         match self.keep:

@@ -43,7 +43,7 @@ def dare_ties(base: Tensor, *models: Tensor, alpha: float, density: float, seed:
 
 
 def della_delta(*deltas: Tensor, density: float, epsilon: float, seed: int) -> Tensor:
-    """As DARE, the larger numbers kept more often: `epsilon` between the smallest's chance and the largest's; then TIES"""
+    """As DARE, larger numbers kept more often (`epsilon` from the smallest's chance to the largest's); then TIES"""
     dropped = [_dropped(delta, density, epsilon, seed + place) for place, delta in enumerate(deltas)]
     return ties_delta(*dropped, density=1.0)
 

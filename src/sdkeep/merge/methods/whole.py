@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import pi
 
 import torch
@@ -20,7 +21,7 @@ def slerp(a: Tensor, b: Tensor, *, alpha: float) -> Tensor:
     lengths = a.norm(), b.norm()
     angle = torch.arccos((a / lengths[0]).mul_(b / lengths[1]).sum().clamp(-1, 1))
     sine = torch.sin(angle)
-    if not bool(sine > 1e-6):  # parallel, opposite, or a tensor of zeros
+    if not bool(sine > 1e-3):  # parallel, opposite, or a tensor of zeros
         return linear.weighted_sum(a, b, alpha=alpha)
     arc = a.mul(torch.sin((1 - alpha) * angle) / lengths[0]).add_(b.mul(torch.sin(alpha * angle) / lengths[1]))
     return arc.mul_((lengths[0] * (1 - alpha) + lengths[1] * alpha) / sine)
@@ -76,9 +77,10 @@ def cosine_b(a: Tensor, b: Tensor, *, alpha: float, low: float, high: float) -> 
 
 
 def extract(a: Tensor, b: Tensor, c: Tensor, *, alpha: float, beta: float, gamma: float) -> Tensor:
-    """a + ((1 - alpha) p + alpha q) ((1 - beta) d + beta (1 - d)), p = b - a, q = c - a, d = ((cos(p, q) + 1) / 2)^gamma
+    """a + ((1 - alpha) p + alpha q) ((1 - beta) d + beta (1 - d)), p = b - a, q = c - a
 
-    What the differences of b and c from a have in common (beta 0), or what they have not (beta 1).
+    d = ((cos(p, q) + 1) / 2)^gamma, row by row: what the differences of b and c from a have in common (beta 0), or
+    what they have not (beta 1).
     """
     p, q = b.sub_(a), c.sub_(a)
     cosine = cosine_similarity(p, q, dim=-1).clamp_(-1, 1).unsqueeze(-1) if a.dim() else torch.sign(p * q)
@@ -88,9 +90,11 @@ def extract(a: Tensor, b: Tensor, c: Tensor, *, alpha: float, beta: float, gamma
 
 
 def stock_delta(*deltas: Tensor) -> Tensor:
-    """t times the mean difference, t = n c / (1 + (n - 1) c), c being the mean cosine between differences, row by row"""
+    """t times the mean difference, t = n c / (1 + (n - 1) c), c the mean cosine of neighbouring differences, by rows"""
     count = len(deltas)
-    pairs = [cosine_similarity(one, two, dim=-1) for one, two in zip(deltas, deltas[1:], strict=False)]
+    if not deltas[0].dim():  # a single number has no direction
+        return torch.stack(deltas).mean(0)
+    pairs = [cosine_similarity(one, two, dim=-1) for one, two in pairwise(deltas)]
     cosine = torch.stack(pairs).mean(0)
     t = (count * cosine / (1 + (count - 1) * cosine)).unsqueeze(-1)
     return torch.stack(deltas).mean(0).mul_(t).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
@@ -98,8 +102,6 @@ def stock_delta(*deltas: Tensor) -> Tensor:
 
 def model_stock(base: Tensor, *models: Tensor) -> Tensor:
     """base + STOCK(model - base, ...)"""
-    if not base.dim():
-        return torch.stack(models).mean(0)
     return base + stock_delta(*(model - base for model in models))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch.nn.functional import pad
 
-from sdkeep.weights.adapters.values import Algorithm, Part
+from sdkeep.weights.adapters.values import Algorithm, Part, Shape
 
 Tensors = Mapping[str, torch.Tensor]
 """The tensors of a part by role."""
@@ -76,13 +76,12 @@ def lora(t: Tensors) -> torch.Tensor:
     extraction could not express is added entry by entry from a sparse matrix.
     """
     up, down = t["up"], t["down"]
-    out, inner = up.shape[:2]
     if "mid" in t:
-        change = torch.einsum("om,mn...,ni->oi...", up.reshape(out, -1), t["mid"], down.reshape(down.shape[0], -1))
+        change = torch.einsum("om,mn...,ni->oi...", up.flatten(1), t["mid"], down.flatten(1))
+    elif up.shape[2:].numel() > 1:  # the kernel is on the way up
+        change = torch.einsum("or...,ri->oi...", up, down.flatten(1))
     else:
-        change = (up.reshape(out, inner) @ down.flatten(1)).reshape(out, *down.shape[1:])
-        if up.dim() == 4 and up.shape[2:] != (1, 1):  # the kernel is on the way up: down is 1x1
-            change = torch.einsum("or...,ri->oi...", up, down.flatten(1))
+        change = (up.flatten(1) @ down.flatten(1)).reshape(up.shape[0], *down.shape[1:])
     if "sparse_indices" in t:
         size = [int(length) for length in t["sparse_size"]]
         sparse = torch.zeros(size).index_put(tuple(t["sparse_indices"].long()), t["sparse_values"], accumulate=True)
@@ -138,23 +137,22 @@ def glora(t: Tensors, weight: torch.Tensor) -> torch.Tensor:
 def ia3(t: Tensors, weight: torch.Tensor) -> torch.Tensor:
     """dW = W * v along the output or the input channels (Liu et al. 2022, arXiv:2205.05638).
 
-    LyCORIS stores v as a change from 1, PEFT the factor itself, shaped so that it broadcasts.
+    LyCORIS stores v as a change from 1, PEFT the factor itself; a factor of outputs scales the bias too with PEFT, and
+    not with LyCORIS.
     """
     if "ia3_l" in t:
-        return weight * (t["ia3_l"].reshape(_beside(t["ia3_l"], weight)) - 1)
+        return weight * (t["ia3_l"].reshape(_beside(t["ia3_l"].shape, weight.shape)) - 1)
     axis = 1 if bool(t["on_input"]) else 0
     shape = [1] * weight.dim()
     shape[axis] = weight.shape[axis]
     return weight * t["weight"].reshape(shape)
 
 
-def _beside(factor: torch.Tensor, weight: torch.Tensor) -> tuple[int, ...]:
-    """A factor's shape stretched to as many dimensions as the weight has; a bare vector is one of outputs."""
-    if factor.dim() == 1:
-        return (factor.shape[0], *[1] * (weight.dim() - 1))
-    if factor.dim() == 4 and factor.shape[0] == 1 and factor.shape[1] == weight.shape[0] != weight.shape[1]:
-        return (factor.shape[1], 1, 1, 1)
-    return (*factor.shape, *[1] * (weight.dim() - factor.dim()))
+def _beside(factor: Shape, weight: Shape) -> Shape:
+    """The shape in which PEFT's factor broadcasts: [out, 1] or [1, in], for convolutions [1, out or in, 1, 1]."""
+    ones = [1] * (len(weight) - 1)
+    outputs = len(weight) == 1 or factor[0] > 1 or (len(factor) > 2 and factor[1] == weight[0])
+    return (weight[0], *ones) if outputs else (1, weight[1], *ones[1:])
 
 
 def oft(t: Tensors, weight: torch.Tensor) -> torch.Tensor:

@@ -110,6 +110,8 @@ def _parts(target: str, group: Mapping[str, Entry]) -> list[Part]:
         if needed <= group.keys():
             roles = [role for role in group if role in needed | _WITH[algorithm] | _SCALES]
             found.append(_part(target, algorithm, {role: group[role] for role in roles}))
+            if "ia3_l" in needed and _scales_outputs(group["ia3_l"].shape):
+                found.append(_part(target, algorithm, {"ia3_l": group["ia3_l"]}, "bias"))
             break
     for role in _BIASES:
         if role in group and (role != "up_bias" or found):
@@ -120,6 +122,11 @@ def _parts(target: str, group: Mapping[str, Entry]) -> list[Part]:
                 part = replace(part, shapes={**part.shapes, "down": group["down"].shape})
             found.append(part)
     return found
+
+
+def _scales_outputs(shape: Shape) -> bool:
+    """Whether PEFT's IA3 factor can be one of outputs: it then scales the bias too, where there is one."""
+    return shape[0] > 1 or len(shape) > 2
 
 
 def _part(target: str, algorithm: Algorithm, entries: Mapping[str, Entry], parameter: str = "weight") -> Part:

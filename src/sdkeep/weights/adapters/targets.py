@@ -77,6 +77,8 @@ def resolve(parts: Iterable[Part], keys: Mapping[str, Shape] | Names) -> Resolve
         slot = names.find(part)
         if split(part.target)[0] == "unet":
             lost, found = lost + (slot is None), found + (slot is not None)
+        if _is_idle(part, slot):
+            continue
         if slot is None:
             unmatched[part.target] = None
         elif fits(part, shape_in(slot)):
@@ -85,6 +87,12 @@ def resolve(parts: Iterable[Part], keys: Mapping[str, Shape] | Names) -> Resolve
             misfits.append(Misfit(part.target, shape_of(part) or (), slot.key, shape_in(slot)))
     foreign = lost > 0 and found == 0 and names.has("unet")
     return Resolved(tuple(matched), tuple(unmatched), tuple(misfits), foreign)
+
+
+def _is_idle(part: Part, slot: Slot | None) -> bool:
+    """Whether a factor that would scale the bias as well meets none: nothing is lost then."""
+    scales = part.algorithm is Algorithm.IA3 and part.parameter == "bias"
+    return scales and (slot is None or not fits(part, shape_in(slot)))
 
 
 def shape_in(slot: Slot) -> Shape:

@@ -1,0 +1,198 @@
+"""What goes into a merge: references to files on disk, fetched where they are missing, with their SHA-256.
+
+A plain path opens no catalogue. Digests of files outside the store are kept in `digests.json` in the home, by path,
+size and time of change, so that a model is hashed once and not for every merge.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sdkeep.actions.house import House
+from sdkeep.formats.digests import digest_file
+from sdkeep.formats.sniff import sniff
+from sdkeep.formats.source import FileSource
+from sdkeep.ground.digest import DigestKind
+from sdkeep.ground.errors import NotFoundHere
+from sdkeep.ground.kinds import Kind
+from sdkeep.ground.record import Artifact
+from sdkeep.ground.ref import NameRef, PathRef, WordRef, parse
+
+_BLOB = re.compile(r"/blobs/sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})$")
+_SHA256 = frozenset({DigestKind.SHA256})
+_MOST_KEPT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """A file that goes in: what the person called it, a name without folders, and its catalogue row if it has one.
+
+    `readable` is what the weights are read from, where that is a conversion of `path`.
+    """
+
+    ref: str
+    name: str
+    path: Path
+    sha256: str = ""
+    artifact: Artifact | None = None
+    readable: Path | None = None
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file to read."""
+        return self.readable or self.path
+
+
+def located(house: House, refs: Sequence[str], *, dry_run: bool = False) -> tuple[Ingredient, ...]:
+    """Each reference as a file here; what is missing is fetched. Raises `NotFoundHere`, and the errors of `get`."""
+    known: dict[str, Ingredient] = {}
+    for ref in refs:
+        if ref not in known:
+            known[ref] = _located(house, ref, dry_run)
+    return tuple(known[ref] for ref in refs)
+
+
+def _located(house: House, ref: str, dry_run: bool) -> Ingredient:
+    parsed = parse(ref)
+    if isinstance(parsed, PathRef):
+        path = Path(parsed.path).expanduser()
+        if not path.is_file():
+            raise NotFoundHere(f"there is no file `{ref}`", "nothing has this path", "check the spelling")
+        return Ingredient(ref, path.name, path)
+    if isinstance(parsed, WordRef) and Path(parsed.word).suffix and Path(parsed.word).is_file():
+        return Ingredient(ref, parsed.word, Path(parsed.word))
+    from sdkeep.actions.local import artifact, artifacts
+    from sdkeep.actions.stores import bytes_of
+
+    if not any(one.stored for one in artifacts(house, ref)):
+        if isinstance(parsed, WordRef) and Path(parsed.word).is_file():
+            return Ingredient(ref, parsed.word, Path(parsed.word))
+        if isinstance(parsed, NameRef) or dry_run:
+            return _of(ref, artifact(house, ref), bytes_of(house, artifact(house, ref)))
+        return _fetched(house, ref)
+    found = artifact(house, ref)
+    return _of(ref, found, bytes_of(house, found))
+
+
+def _fetched(house: House, ref: str) -> Ingredient:
+    """What `get` brings for a reference: the checkpoint among it, or its only file."""
+    from sdkeep.actions.get import GetRequest, get
+    from sdkeep.actions.stores import bytes_of
+
+    house.say(f"`{ref}` is not here and is fetched")
+    got = get(house, ref, GetRequest(uis=(), previews=False))
+    files = sorted(got.files, key=lambda file: file.kind is not Kind.CHECKPOINT)
+    artifact = house.book.artifact(files[0].sha256) if files else None
+    if artifact is None:
+        raise NotFoundHere(f"`{ref}` has no model file", "nothing to merge came of it", f"`sdkeep show {ref}`")
+    return _of(ref, artifact, bytes_of(house, artifact))
+
+
+def _of(ref: str, artifact: Artifact, path: Path) -> Ingredient:
+    return Ingredient(ref, artifact.file_name, path, artifact.sha256 or "", artifact)
+
+
+@contextmanager
+def readable(house: House, found: Sequence[Ingredient], plain: int) -> Iterator[tuple[Ingredient, ...]]:
+    """The same, the first `plain` of them as safetensors: pickles are converted, for as long as the block lasts."""
+    with TemporaryDirectory(prefix="sdkeep-merge-", ignore_cleanup_errors=True) as folder:
+        yield tuple(
+            _converted(house, one, Path(folder), place) if place < plain else one for place, one in enumerate(found)
+        )
+
+
+def _converted(house: House, one: Ingredient, folder: Path, place: int) -> Ingredient:
+    from sdkeep.formats.contents import Container
+
+    with FileSource(one.path) as source:
+        if sniff(source) is Container.SAFETENSORS:
+            return one
+    from sdkeep.actions.convert import ConvertRequest, convert_file
+
+    out = folder / f"{place}.safetensors"
+    made = convert_file(one.path, ConvertRequest(out=out), house.report, house.stop)
+    house.say(f"`{one.name}` was converted to be merged, without running it")
+    if made.disarmed:
+        house.warn(f"`{one.name}` is {made.verdict}; only its tensors are used")
+    return replace(one, readable=out)
+
+
+def hashed(house: House, found: Sequence[Ingredient]) -> tuple[Ingredient, ...]:
+    """The same with their SHA-256: from the store's names, the notes in the home, the catalogue, or the bytes."""
+    notes = _Notes(house.settings.home / "digests.json")
+    known = {one.path: one.sha256 or _of_blob(one.path) or notes.of(one.path) for one in found}
+    unknown = [path for path, digest in known.items() if not digest]
+    if unknown:
+        known |= {path: _of_catalogue(house, path) for path in unknown}
+        left = [path for path in unknown if not known[path]]
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            digests = pool.map(_digest(house), left)
+            known |= dict(zip(left, digests, strict=True))
+        notes.keep({path: known[path] for path in unknown})
+    return tuple(replace(one, sha256=known[one.path]) for one in found)
+
+
+def _digest(house: House) -> Callable[[Path], str]:
+    return lambda path: digest_file(path, _SHA256, report=house.report, stop=house.stop)[0].value
+
+
+def _of_blob(path: Path) -> str:
+    found = _BLOB.search(path.as_posix())
+    return found[2] if found else ""
+
+
+def _of_catalogue(house: House, path: Path) -> str:
+    """What the catalogue knows of a path that has not changed since; nothing where there is no catalogue."""
+    if not house.settings.catalogue.is_file():
+        return ""
+    location = house.book.location_at(str(path.absolute()))
+    info = path.stat()
+    fresh = location is not None and (location.size, location.mtime_ns) == (info.st_size, info.st_mtime_ns)
+    return location.sha256 if location is not None and fresh else ""
+
+
+class _Notes:
+    """Digests of files by path, as long as size, time and inode stay. Losing it costs a hash."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            content = {}
+        self._known: dict[str, list[object]] = content if isinstance(content, dict) else {}
+
+    def of(self, path: Path) -> str:
+        """The SHA-256 of a file that is as it was."""
+        note = self._known.get(str(path.absolute()))
+        if not isinstance(note, list) or note[:3] != _stamp(path) or len(note) != 4:
+            return ""
+        digest = str(note[3])
+        return digest if re.fullmatch(r"[0-9a-f]{64}", digest) else ""
+
+    def keep(self, digests: dict[Path, str]) -> None:
+        """Remember digests just taken."""
+        for path, digest in digests.items():
+            self._known.pop(str(path.absolute()), None)
+            self._known[str(path.absolute())] = [*_stamp(path), digest]
+        kept = dict(list(self._known.items())[-_MOST_KEPT:])
+        part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(kept), "utf-8")
+            part.replace(self._path)
+        except OSError:  # it saves time, nothing else
+            part.unlink(missing_ok=True)
+
+
+def _stamp(path: Path) -> list[object]:
+    info = path.stat()
+    return [info.st_size, info.st_mtime_ns, info.st_ino]

@@ -1,0 +1,375 @@
+"""Merge models: parents found or fetched, a plan from their headers, the file streamed, recorded and placed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdkeep.actions.house import House
+from sdkeep.actions.ingredients import Ingredient, hashed, located, readable
+from sdkeep.ground.errors import NotPlaceable, UsageError, WouldOverwrite
+from sdkeep.ground.licence import Use
+from sdkeep.store.names import split_name
+
+if TYPE_CHECKING:
+    from sdkeep.actions.placing import Placed
+    from sdkeep.merge.adapters.baking import Fit
+    from sdkeep.merge.alignment import Alignment
+    from sdkeep.merge.blocks import Weighting
+    from sdkeep.merge.draft import Draft
+    from sdkeep.merge.parents import Opened
+    from sdkeep.merge.plan import Plan
+    from sdkeep.merge.recipe import Recipe
+    from sdkeep.merge.run import Manner, Merged
+    from sdkeep.merge.target import Change
+
+    RecipeOf = Callable[[Sequence[Opened], Sequence[Ingredient]], Recipe]
+
+UNKNOWN = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRequest:
+    """What to merge and where it goes: the file `out`, else the store under `name` and the WebUIs `uis`.
+
+    `missing` takes tensors that a parent lacks from the first model; `strict` makes a LoRA that fits in part an error;
+    `config` is the place of the model whose configuration is copied beside `out`, None for none.
+    """
+
+    draft: Draft
+    out: Path | None = None
+    name: str = ""
+    threads: int = 0
+    device: str = "cpu"
+    missing: bool = False
+    keep_non_finite: bool = False
+    strict: bool = False
+    config: int | None = 0
+    uis: tuple[str, ...] | None = None
+    dry_run: bool = False
+
+    @property
+    def manner(self) -> Manner:
+        """How the engine runs."""
+        from sdkeep.merge.run import Manner
+
+        return Manner(self.threads, self.device, self.keep_non_finite)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeParent:
+    """A model that went in."""
+
+    ref: str
+    name: str
+    sha256: str
+    family: str = ""
+    role: str = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class MergedFile:
+    """A merge, done or planned. `path` is the file, or where the store keeps it; `name` is its catalogue name.
+
+    `merged` of its `tensors` were computed, the others are kept from one parent. `exactness` says how far the bytes are
+    promised: `everywhere`, on one torch `build` and processor class, or `close`. `unmatched` names what of a LoRA found
+    no place; `non_finite` tensors hold numbers that are not finite in a parent, `overflowed` ones by the merge.
+    """
+
+    path: str
+    name: str
+    sha256: str
+    size: int
+    steps: tuple[str, ...]
+    parents: tuple[MergeParent, ...]
+    tensors: int
+    merged: int
+    exactness: str
+    resumed: bool = False
+    dry_run: bool = False
+    notes: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    non_finite: tuple[str, ...] = ()
+    overflowed: tuple[str, ...] = ()
+    config: str = ""
+    placed: tuple[Placed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two models held side by side, block by block."""
+
+    first: str
+    second: str
+    blocks: tuple[Alignment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan with the files it reads and what is to be told about it."""
+
+    plan: Plan
+    found: tuple[Ingredient, ...]
+    unmatched: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def merge(house: House, request: MergeRequest) -> MergedFile:
+    """Merge as asked; nothing is left of a merge that cannot be done, and a stopped one goes on next time."""
+    check_engine()
+    if request.out is not None:
+        _check_target(request.out, request.draft)
+    with prepared(house, request) as ready:
+        for warning in ready.warnings:
+            house.warn(warning)
+        if request.dry_run:
+            return answer(ready, None, path=str(request.out or ""))
+        return _to_file(house, request, ready) if request.out is not None else _to_store(house, request, ready)
+
+
+def check_engine() -> None:
+    """Raise `UsageError` where torch is not installed."""
+    try:
+        import torch
+    except ImportError as error:
+        raise UsageError(
+            "merging needs torch, which is not installed", "sdkeep works without it for everything but the engine",
+            '`pip install "sdkeep[engine]"`',
+        ) from error  # fmt: skip
+    del torch
+
+
+def _check_target(out: Path, draft: Draft) -> None:
+    """The result may not be one of its own parents, nor anything that is there."""
+    for ref in draft.refs:
+        path = Path(ref)
+        if out.exists() and path.exists() and out.samefile(path):
+            raise UsageError(
+                f"`{out}` is one of the models that are merged",
+                "they are never touched",
+                "choose another name with `-o`",
+            )
+    if out.is_dir():
+        raise UsageError(f"`{out}` is a folder", "the result is a file", f"`-o '{out / 'merge.safetensors'}'`")
+    if out.exists() or out.is_symlink():
+        raise WouldOverwrite(f"`{out}` exists already", "nothing is overwritten", "choose another name with `-o`")
+    if out.suffix.lower() != ".safetensors":
+        raise UsageError(
+            f"`{out.name}` would be no safetensors file",
+            "merges are written in that form",
+            f"`-o '{out.with_suffix('.safetensors')}'`",
+        )
+
+
+@contextmanager
+def prepared(house: House, request: MergeRequest) -> Iterator[Prepared]:
+    """Files found, opened and hashed, the recipe made, the plan decided. No weight has been read."""
+    from sdkeep.merge.plan import block_map
+    from sdkeep.merge.recipe import METADATA, Parent
+
+    draft = request.draft
+    models = len(draft.models) + bool(draft.vae)
+
+    def recipe(open_: Sequence[Opened], files: Sequence[Ingredient]) -> Recipe:
+        older = [one.metadata.get(METADATA, "") for one in open_]
+        parents = [
+            Parent(one.name, one.sha256 or UNKNOWN, older[place] if place < models else "")
+            for place, one in enumerate(files)
+        ]
+        return draft.recipe(parents, block_map(open_[draft.primary], draft.output.compat))
+
+    found = located(house, draft.refs, dry_run=request.dry_run)
+    with planned(house, found, models, recipe, request) as ready:
+        yield ready
+
+
+@contextmanager
+def planned(
+    house: House, found: Sequence[Ingredient], models: int, recipe: RecipeOf, request: MergeRequest
+) -> Iterator[Prepared]:
+    """The plan over files of which the first `models` are models and a VAE, the others adapters."""
+    from sdkeep.merge.parents import opened
+    from sdkeep.merge.plan import Allowances, plan, primary_of
+
+    with readable(house, found, models) as files, opened([(one.name, one.weights) for one in files[:models]]) as open_:
+        recipe(open_, files)  # whatever is wrong with it is said before gigabytes are hashed
+        if not request.dry_run:
+            files = hashed(house, files)
+        made = recipe(open_, files)
+        parents = dict(enumerate(open_))
+        with _baked(house, made, files, parents[primary_of(made)], request.strict) as (changes, fits):
+            decided = plan(made, parents, Allowances(request.missing), changes)
+            licences = _licences(house, files)
+            unmatched = tuple(name for fit in fits for name in (*fit.unmatched, *fit.leftovers))
+            warnings = (*licences, *(text for fit in fits for text in fit.told()))
+            yield Prepared(decided, files, unmatched, warnings)
+
+
+@contextmanager
+def _baked(
+    house: House, recipe: Recipe, files: Sequence[Ingredient], primary: Opened, strict: bool
+) -> Iterator[tuple[Sequence[Mapping[str, Change]], Sequence[Fit]]]:
+    """What the recipe's adapters do, by tensor; their files stay open inside the block."""
+    if not recipe.output.adapters:
+        yield (), ()
+        return
+    from sdkeep.merge.adapters.baking import Baking, baker
+    from sdkeep.merge.adapters.opened import Opened as OpenedAdapter
+    from sdkeep.merge.adapters.strengths import strength_of
+
+    with ExitStack() as stack:
+        bakings = []
+        for one in recipe.output.adapters:
+            file = stack.enter_context(OpenedAdapter(files[one.parent].path, house.stop))
+            bakings.append(Baking(files[one.parent].name, file.adapter(), file.tensors, strength_of(one.strength)))
+        baked = baker(bakings, {key: entry.shape for key, entry in primary.tensors.items()}, strict=strict)
+        yield (baked.changes,), baked.fits
+
+
+def _licences(house: House, files: Sequence[Ingredient]) -> tuple[str, ...]:
+    """What the licences of catalogued parents say of merging them."""
+    known = [one.sha256 for one in files if one.artifact is not None and one.sha256]
+    if not known:
+        return ()
+    from sdkeep.actions.licences import warnings_before
+
+    return warnings_before(house, known, Use.MERGE)
+
+
+def _to_file(house: House, request: MergeRequest, ready: Prepared) -> MergedFile:
+    from sdkeep.merge.run import run
+
+    assert request.out is not None  # noqa: S101  the caller has looked
+    config = _config_target(request, ready)
+    done = run(ready.plan, request.out, request.manner, report=house.report, stop=house.stop)
+    if config is not None:
+        shutil.copyfile(config, request.out.with_suffix(config.suffix))
+    beside = str(request.out.with_suffix(config.suffix)) if config else ""
+    return replace(answer(ready, done, path=str(request.out)), config=beside)
+
+
+def _config_target(request: MergeRequest, ready: Prepared) -> Path | None:
+    """The configuration beside a parent, where there is one that can be copied without overwriting anything."""
+    if request.config is None or request.config >= len(ready.found) or request.out is None:
+        return None
+    beside = [ready.found[request.config].path.with_suffix(suffix) for suffix in (".yaml", ".yml")]
+    found = next((path for path in beside if path.is_file()), None)
+    return found if found and not request.out.with_suffix(found.suffix).exists() else None
+
+
+def _to_store(house: House, request: MergeRequest, ready: Prepared) -> MergedFile:
+    """Into the store as any file: judged, identified, named, its edges recorded; then into the WebUIs."""
+    from sdkeep.actions.intake import Arrival, Terms, take_in
+    from sdkeep.actions.placing import Placing, place_everywhere, targets
+    from sdkeep.actions.stores import store_near
+    from sdkeep.merge.run import run
+
+    chosen = targets(house, request.uis)
+    store = store_near(house, Path(chosen[0].root) if chosen else None)
+    name = request.name or default_name(ready.found)
+    staged = store.staging / f"merge-{hashlib.sha256(ready.plan.header).hexdigest()[:16]}.safetensors"
+    staged.unlink(missing_ok=True)
+    done = run(ready.plan, staged, request.manner, report=house.report, stop=house.stop)
+    try:
+        taken = take_in(house, store, Arrival(staged, f"{name}.safetensors"), Terms())
+    finally:
+        staged.unlink(missing_ok=True)
+    artifact = taken.artifact
+    placed: tuple[Placed, ...] = ()
+    try:
+        placed = place_everywhere(house, artifact, request.uis, Placing())
+    except NotPlaceable as error:
+        house.warn(f"`{artifact.file_name}` is in the store and not placed: {error.what} ({error.why})")
+    path = str(store.path_of(artifact.sha256 or ""))
+    return replace(
+        answer(ready, done, path=path), name=artifact.name, sha256=artifact.sha256 or "", placed=placed
+    )  # fmt: skip
+
+
+def default_name(found: Sequence[Ingredient]) -> str:
+    """A name from those of the parents."""
+    stems = [split_name(one.name)[0] for one in found[:3]]
+    return "-".join(stems)[:80] + "-merge"
+
+
+def answer(ready: Prepared, done: Merged | None, *, path: str) -> MergedFile:
+    """What is told of a merge that was done, or only planned."""
+    plan = ready.plan
+    return MergedFile(
+        path=path,
+        name="",
+        sha256="",
+        size=plan.size,
+        steps=steps_of(plan.recipe),
+        parents=parents_of(plan.recipe, plan.parents, [one.ref for one in ready.found]),
+        tensors=len(plan.targets),
+        merged=plan.merged,
+        exactness=str(done.exactness if done else plan.exactness),
+        resumed=done.resumed if done else False,
+        dry_run=done is None,
+        notes=plan.notes,
+        unmatched=ready.unmatched,
+        non_finite=done.non_finite if done else (),
+        overflowed=done.overflowed if done else (),
+    )
+
+
+def parents_of(recipe: Recipe, opened: Mapping[int, Opened], refs: Sequence[str]) -> tuple[MergeParent, ...]:
+    """The parents with what each is for."""
+    roles = {one.parent: f"lora {one.strength}" for one in recipe.output.adapters}
+    if recipe.output.vae is not None:
+        roles[recipe.output.vae] = "vae"
+    return tuple(
+        MergeParent(
+            refs[place] if place < len(refs) else f"sha256:{parent.sha256}",
+            parent.name,
+            "" if parent.sha256 == UNKNOWN else parent.sha256,
+            str(opened[place].identity.family) if place in opened else "",
+            roles.get(place, "model"),
+        )
+        for place, parent in enumerate(recipe.parents)
+    )
+
+
+def steps_of(recipe: Recipe) -> tuple[str, ...]:
+    """The steps of a recipe as lines: method, inputs, numbers."""
+    from sdkeep.merge.recipe import Model
+
+    names: list[str] = []
+    lines: list[str] = []
+    for step in recipe.steps:
+        if isinstance(step, Model):
+            names.append(split_name(recipe.parents[step.parent].name)[0])
+            continue
+        numbers = ", ".join(f"{name} {_number_text(value)}" for name, value in step.numbers.items())
+        inputs = ", ".join(names[one] for one in step.inputs)
+        names.append(f"step {len(lines) + 1}")
+        lines.append(f"{step.method} of {inputs}" + (f"; {numbers}" if numbers else ""))
+    return tuple(lines)
+
+
+def _number_text(value: Weighting) -> str:
+    more = [f"{len(value.blocks)} blocks" if value.blocks else "", f"{len(value.keys)} patterns" if value.keys else ""]
+    told = " and ".join(word for word in more if word)
+    return f"{value.base:g}" + (f" ({told} of their own)" if told else "")
+
+
+def check_alignment(house: House, request: MergeRequest) -> tuple[Pair, ...]:
+    """How alike the models are, each with the first, block by block."""
+    check_engine()
+    from sdkeep.merge.alignment import aligned
+    from sdkeep.merge.parents import opened
+
+    refs = list(request.draft.models.values())
+    if len(refs) < 2:
+        raise UsageError("one model alone cannot be compared", "`--check` holds models side by side", "name two models")
+    found = located(house, refs)
+    with readable(house, found, len(found)) as files, opened([(one.name, one.weights) for one in files]) as open_:
+        return tuple(
+            Pair(open_[0].name, other.name, aligned((open_[0], other), house.report, house.stop)) for other in open_[1:]
+        )

@@ -1,0 +1,159 @@
+"""Classifier-free guidance: the prompts of a step, asked together where they are equally long.
+
+And their answers combined.
+
+Source of the conventions: AUTOMATIC1111 `modules/sd_samplers_cfg_denoiser.py`; Ho and Salimans 2022
+(arXiv:2207.12598), Liu et al. 2022 (arXiv:2206.01714) for `AND`, Brooks et al. 2022 (arXiv:2211.09800) for two
+scales.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from sdkeep.diffusion.checkpoint import Model
+from sdkeep.diffusion.conditioning import Encoded, Reader, labels_of, silenced
+from sdkeep.diffusion.networks.config import Variant
+from sdkeep.diffusion.prompt.networks import split_and
+from sdkeep.diffusion.prompt.schedule import Steps, schedule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """One thing to ask the denoiser: a context (m, c), SDXL's labels, extra channels (k, h, w) beside the latent."""
+
+    context: Tensor
+    labels: Tensor | None = None
+    beside: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scheduled:
+    """A prompt over time: what holds up to and including each step. `weight` is what `AND` gives it."""
+
+    until: tuple[int, ...]
+    encoded: tuple[Encoded, ...]
+    weight: float = 1.0
+
+    def at(self, step: int) -> Encoded:
+        """What holds at a step, counted from 0."""
+        return next(
+            (one for until, one in zip(self.until, self.encoded, strict=True) if step <= until), self.encoded[-1]
+        )
+
+
+def scheduled(reader: Reader, prompt: str, steps: Steps) -> tuple[Scheduled, ...]:
+    """Every part of a prompt that `AND` joins, over the steps of a pass."""
+    parts = []
+    for part in split_and(prompt):
+        stretches = schedule(part.text, steps)
+        encoded = reader.read([stretch.text for stretch in stretches])
+        parts.append(Scheduled(tuple(stretch.until for stretch in stretches), encoded, part.weight))
+    return tuple(parts)
+
+
+def negative(reader: Reader, prompt: str, steps: Steps) -> Scheduled:
+    """The negative prompt over the steps of a pass; `AND` has no meaning in it."""
+    stretches = schedule(prompt, steps)
+    encoded = reader.read([stretch.text for stretch in stretches])
+    if prompt == "":
+        encoded = tuple(silenced(reader.model, one) for one in encoded)
+    return Scheduled(tuple(stretch.until for stretch in stretches), encoded)
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """How strongly to follow the prompt and, for instruct-pix2pix, the picture."""
+
+    cfg: float = 7.0
+    image_cfg: float = 1.5
+
+
+@dataclass(slots=True, eq=False)
+class Guide:
+    """Answers for a batch of pictures: what the network says under guidance, and what it says without the prompt.
+
+    `positives` and `negatives` hold one entry a picture. `beside` (b, k, h, w) are the extra channels of inpainting
+    and instruct-pix2pix networks. `keeps_uncond` asks for `last_uncond` even where guidance would not need it.
+    `calls` counts the questions, by which prompts that change on the way are timed.
+    """
+
+    model: Model
+    positives: Sequence[tuple[Scheduled, ...]]
+    negatives: Sequence[Scheduled]
+    scales: Scales
+    size: tuple[int, int]
+    beside: Tensor | None = None
+    low_memory: bool = False
+    keeps_uncond: bool = False
+    calls: int = 0
+    last_uncond: Tensor | None = field(default=None)
+
+    def __call__(self, x: Tensor, timestep: Tensor) -> Tensor:
+        """The guided answer for latents (b, c, h, w) at a timestep."""
+        step, self.calls = self.calls, self.calls + 1
+        pix2pix = self.model.config.variant is Variant.PIX2PIX
+        asked: list[Asked] = []
+        owners: list[int] = []
+        for place, parts in enumerate(self.positives):
+            asked += [self._asked(part.at(step), place) for part in parts]
+            owners += [place] * len(parts)
+        without = [self._asked(one.at(step), place, negative=True) for place, one in enumerate(self.negatives)]
+        blind = [
+            Asked(one.context, one.labels, torch.zeros_like(one.beside)) for one in without if one.beside is not None
+        ]
+        alone = all(len(parts) == 1 and parts[0].weight == 1.0 for parts in self.positives)
+        plain = self.scales.cfg == 1.0 and alone and not (pix2pix or self.keeps_uncond)
+        everything = asked if plain else [*asked, *without, *(blind if pix2pix else [])]
+        whose = owners + ([] if plain else [*range(len(x)), *(range(len(x)) if pix2pix else [])])
+        answers = self._ask(x, timestep, everything, whose)
+        weights = [part.weight for parts in self.positives for part in parts]
+        if plain:
+            return self._summed(answers, owners, weights, torch.zeros_like(x), 1.0)
+        count = len(asked)
+        uncond = answers[count : count + len(x)]
+        self.last_uncond = uncond
+        if pix2pix:
+            unseen = answers[count + len(x) :]
+            guided = self._summed(answers[:count], owners, weights, uncond, self.scales.cfg) - uncond
+            return unseen + guided + self.scales.image_cfg * (uncond - unseen)
+        return self._summed(answers[:count], owners, weights, uncond, self.scales.cfg)
+
+    def _summed(self, answers: Tensor, owners: list[int], weights: list[float], uncond: Tensor, scale: float) -> Tensor:
+        """uncond + sum of weight * scale * (answer - uncond), picture by picture."""
+        total = uncond.clone()
+        for answer, owner, weight in zip(answers, owners, weights, strict=False):
+            total[owner] += (answer - uncond[owner]) * (weight * scale)
+        return total
+
+    def _asked(self, encoded: Encoded, place: int, *, negative: bool = False) -> Asked:
+        labels = labels_of(self.model, encoded, self.size, negative=negative)
+        return Asked(encoded.context, labels, self.beside[place] if self.beside is not None else None)
+
+    def _ask(self, x: Tensor, timestep: Tensor, asked: list[Asked], owners: list[int]) -> Tensor:
+        """Every answer, in order; contexts of equal length go in one batch."""
+        answers: dict[int, Tensor] = {}
+        lengths = sorted({len(one.context) for one in asked})
+        for length in lengths:
+            places = [place for place, one in enumerate(asked) if len(one.context) == length]
+            width = 1 if self.low_memory else len(places)
+            for first in range(0, len(places), width):
+                group = places[first : first + width]
+                said = self._batch(x, timestep, [asked[place] for place in group], [owners[place] for place in group])
+                answers.update(zip(group, said, strict=True))
+        return torch.stack([answers[place] for place in range(len(asked))])
+
+    def _batch(self, x: Tensor, timestep: Tensor, asked: list[Asked], owners: list[int]) -> Tensor:
+        latents = x[owners]
+        besides = [one.beside for one in asked if one.beside is not None]
+        if besides:
+            latents = torch.cat([latents, torch.stack(besides).to(latents)], dim=1)
+        labels = [one.labels for one in asked if one.labels is not None]
+        times = timestep.reshape(1).expand(len(asked))
+        context = torch.stack([one.context for one in asked])
+        answer = self.model.predict(latents, times, context, torch.stack(labels) if labels else None)
+        return answer.to(x)
