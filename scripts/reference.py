@@ -25,7 +25,7 @@ from scripts.regions import REGIONS, filled
 
 from sdkeep.audit.judge import ENGINE
 from sdkeep.audit.policy import Level, Policy, Rule, load_policy
-from sdkeep.cli.app import app
+from sdkeep.cli.app import application
 from sdkeep.cli.frame import Common
 from sdkeep.cli.schemas import ANSWERS, envelope
 from sdkeep.formats.known import everything
@@ -91,7 +91,7 @@ class Verb:
 
 def verbs() -> list[Verb]:
     """Every verb that help shows, in its order; those of a group together."""
-    return list(_verbs(app, typer.main.get_command(app), ""))
+    return list(_verbs(application(), typer.main.get_command(application()), ""))
 
 
 def _verbs(application: typer.Typer, group: Any, before: str) -> Iterator[Verb]:
@@ -109,7 +109,11 @@ def _verbs(application: typer.Typer, group: Any, before: str) -> Iterator[Verb]:
 
 def groups() -> dict[str, str]:
     """The groups of verbs and what each is about."""
-    return {str(one.name): str(one.typer_instance.info.help) for one in app.registered_groups if one.typer_instance}
+    return {
+        str(one.name): str(one.typer_instance.info.help)
+        for one in application().registered_groups
+        if one.typer_instance
+    }
 
 
 def spelling(parameter: Any) -> str:
@@ -130,7 +134,7 @@ def argument(parameter: Any) -> str:
 
 def commands_page() -> str:
     """Every verb, from the live application."""
-    own, shared = _options(typer.main.get_command(app).params)
+    own, shared = _options(typer.main.get_command(application()).params)
     parts = [
         "# Commands",
         "`sdkeep VERB ...`. References are explained in [references](../concepts/references.md), exit statuses and "

@@ -87,7 +87,7 @@ def train_vae(data: Data, steps: int, seed: int) -> Vae:
     generator = torch.Generator().manual_seed(seed)
     for step in range(steps):
         _warm(optimizer, 2e-3, step, steps)
-        batch = data.pictures[torch.randint(len(data.pictures), (24,), generator=generator)]
+        batch = data.pictures[torch.randint(len(data.pictures), (16,), generator=generator)]
         posterior = vae.encode(batch)
         latents = posterior.sample(torch.randn(posterior.mean.shape, generator=generator))
         divergence = 0.5 * (posterior.mean**2 + posterior.std**2 - 1 - 2 * posterior.std.log()).mean()
@@ -232,12 +232,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     data = digits_data()
-    vae = train_vae(data, 4 if options.hurry else 400, seed=1)
+    vae = train_vae(data, 4 if options.hurry else 320, seed=1)
     latents = latents_of(vae, data)
     torch.manual_seed(2)
     trained = Trained(new_text_tower(3), UNet(UNET), vae)
     _say(f"{sum(parameter.numel() for parameter in trained.unet.parameters()):,} weights in the denoiser")
-    train_denoiser(trained, latents, data.digits, 4 if options.hurry else 2500, seed=4)
+    train_denoiser(trained, latents, data.digits, 4 if options.hurry else 1300, seed=4)
     options.out.mkdir(parents=True, exist_ok=True)
     save_file(checkpoint(trained), options.out / "digits.safetensors", METADATA)
     _say(f"written {options.out / 'digits.safetensors'}")

@@ -10,6 +10,17 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+WORDS = "title, file_name, base, trigger_words, keywords, description"
+TAKE_OUT = """
+    INSERT INTO artifact_search
+        (artifact_search, rowid, name, title, file_name, base, trigger_words, keywords, description)
+    SELECT 'delete', id, name, title, file_name, base, trigger_words, keywords, description
+    FROM artifact_text WHERE id = old.id; END"""
+PUT_IN = """
+    INSERT INTO artifact_search (rowid, name, title, file_name, base, trigger_words, keywords, description)
+    SELECT id, name, title, file_name, base, trigger_words, keywords, description
+    FROM artifact_text WHERE id = new.id; END"""
+
 ADDED = (("ui", "url"), ("ui", "share"), ("location", "missing_at"), ("model", "gone_at"), ("model", "checked_at"))
 
 
@@ -59,6 +70,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("path", name="uq_adopted_path"),
     )
     pictures()
+    index_words(f"UPDATE OF {WORDS}")
+
+
+def index_words(update: str) -> None:
+    """The text index follows an artifact after `update` of it: what is not its words, a hash say, need not touch it."""
+    if op.get_bind().dialect.name == "sqlite":
+        for name in ("artifact_search_old", "artifact_search_change"):
+            op.execute(f"DROP TRIGGER {name}")
+        op.execute(f"CREATE TRIGGER artifact_search_old AFTER {update} ON artifact BEGIN {PUT_IN}")
+        op.execute(f"CREATE TRIGGER artifact_search_change BEFORE {update} ON artifact BEGIN {TAKE_OUT}")
 
 
 def pictures() -> None:
@@ -89,6 +110,7 @@ def pictures() -> None:
 
 
 def downgrade() -> None:
+    index_words("UPDATE")
     for table in ("generation_model", "generation", "adopted", "lookup", "unpacked", "pin"):
         op.drop_table(table)
     op.drop_index("ix_edge_trust_parent", "edge")

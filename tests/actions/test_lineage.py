@@ -26,7 +26,7 @@ from tests.world import World
 SD15_TITLE = "Stable Diffusion 1.5 (pruned, EMA only, safetensors)"
 
 
-TOLD = "by SHA-256 all the way, says metadata:sd_merge_recipe"
+TOLD = "by SHA-256 all the way, says metadata:ss_sd_model"
 
 @pytest.fixture
 def family(world: World) -> families.Family:

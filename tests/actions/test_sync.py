@@ -216,16 +216,16 @@ def test_a_file_that_changes_while_it_is_hashed_waits(
 ) -> None:
     from sdkeep.actions import hashing
 
-    path, real = mine / "three.safetensors", hashing.digest_file
+    path, real = mine / "three.safetensors", hashing._digests
     path.write_bytes(THREE)
 
-    def disturbed(file: Path, *more: object, **named: object) -> object:
+    def disturbed(file: str, *more: object, **named: object) -> object:
         digests = real(file, *more, **named)  # type: ignore[arg-type]
         with path.open("ab") as growing:
             growing.write(b"more")
         return digests
 
-    monkeypatch.setattr(hashing, "digest_file", disturbed)
+    monkeypatch.setattr(hashing, "_digests", disturbed)
     result = world.json("sync", "--yes")
     assert (result.status, result.data["waiting"]) == (1, 1)
     monkeypatch.undo()

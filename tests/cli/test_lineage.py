@@ -29,7 +29,8 @@ made from
 made into
 `- trained-on adapter [lora, sd1, here] - by sha256, says metadata:ss_sd_model
 base model: SD15: merged from first (sha256, says metadata:sd_merge_recipe), trained on SD15 \
-(sha256, says metadata:ss_sd_model), which goes back to Stable Diffusion 1.2, Stable Diffusion 1.1; proved by SHA-256
+(sha256, says metadata:ss_sd_model), which goes back to Stable Diffusion 1.2, Stable Diffusion 1.1; \
+by SHA-256 all the way, says metadata:sd_merge_recipe
 SD15 was trained on laion-aesthetics v2 5+ at 512px (LAION-5B subset), 595k steps, 10% text dropping
 """.replace("SD15", "Stable Diffusion 1.5 (pruned, EMA only, safetensors)")
 
@@ -169,7 +170,8 @@ def test_a_missing_parent_is_fetched_by_its_hash(world: World) -> None:
 def test_show_says_the_base_model_and_what_is_allowed(world: World, family: families.Family) -> None:
     (shown,) = world.good("show", "adapter").data
     assert shown["base_model"] == (
-        "Stable Diffusion 1.5 (pruned, EMA only, safetensors), through mix, first; proved by SHA-256"
+        "Stable Diffusion 1.5 (pruned, EMA only, safetensors), through mix, first; "
+        "by SHA-256 all the way, says metadata:ss_sd_model"
     )
     assert {one["use"]: one["allowed"] for one in shown["permissions"]}["sell-pictures"] == "unknown"
     told = world.run("show", "adapter").stdout

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdkeep.ground.errors import LayoutError, WouldOverwrite
@@ -147,11 +147,13 @@ sections = st.dictionaries(
 )
 
 
+@settings(max_examples=30)
 @given(sections=sections, last=st.sampled_from(["", "\n", "\n\n", "\n# end", "\r\n"]))
 def test_foreign_sections_mean_the_same_before_during_and_after(
     tmp_path_factory: pytest.TempPathFactory, sections: dict[str, dict[str, str]], last: str
 ) -> None:
-    text = "\n".join(f"{json.dumps(name)}: {json.dumps(keys)}" for name, keys in sections.items())
+    words = {json.dumps(name, ensure_ascii=False): json.dumps(sections[name], ensure_ascii=False) for name in sections}
+    text = "\n".join(f"{name}: {keys}" for name, keys in words.items())
     here, file, ours = made(tmp_path_factory.mktemp("x"), "comfyui", (text + last) or "# none\n")
     before = file.read_bytes()
     share(here, ours)

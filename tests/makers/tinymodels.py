@@ -1,4 +1,4 @@
-"""The networks of each family at tiny width, by diffusers and transformers, with random weights: what ours must equal."""
+"""The networks of each family at tiny width by diffusers and transformers, with random weights."""
 
 from __future__ import annotations
 

@@ -243,7 +243,7 @@ def test_the_table_is_sound() -> None:
     assert len(BY_NAME) == len(VARIABLES)
     envs = [env for variable in VARIABLES for env in variable.env]
     assert len(envs) == len(set(envs))
-    assert {v.name for v in VARIABLES if v.project} == {"ui", "format", "precision", "size", "nsfw"}
+    assert {v.name for v in VARIABLES if v.project} == {"ui", "format", "precision", "size", "nsfw", "sidecars"}
     for variable in VARIABLES:
         assert variable.what
         assert not variable.what.endswith(".")

@@ -16,8 +16,9 @@ from sdkeep.actions.examine import examine
 from sdkeep.actions.folders import Seen, look_at
 from sdkeep.actions.house import House
 from sdkeep.catalogue.sightings import Hashed, Settled
-from sdkeep.formats.digests import ALL, digest_file
-from sdkeep.ground.digest import DigestKind
+from sdkeep.formats.digests import ALL, Hasher, digest_file
+from sdkeep.formats.source import FileSource
+from sdkeep.ground.digest import Digest, DigestKind
 from sdkeep.ground.errors import KeepError
 from sdkeep.ground.events import Stop, Stopped, silent, stage
 from sdkeep.ground.record import Location
@@ -27,6 +28,7 @@ _KEPT_EVERY = 1.0
 """Seconds of hashing that a kill may cost."""
 
 _MOST_KEPT = 512
+_SMALL = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def hash_one(path: str, stop: Stop) -> tuple[Seen, Hashed] | Failed:
     if before is None:
         return Failed(Seen(path, 0, 0, 0).in_place(), "it is gone")
     try:
-        digests = digest_file(Path(path), ALL, report=silent, stop=stop)
+        digests = _digests(path, before.size, stop)
     except KeepError as error:
         return Failed(before.in_place(), f"{error.what}" + (f": {error.why}" if error.why else ""))
     after = look_at(path)
@@ -89,6 +91,17 @@ def hash_one(path: str, stop: Stop) -> tuple[Seen, Hashed] | Failed:
         return Failed(before.in_place(), "it changed while it was read")
     sha256 = next(digest.value for digest in digests if digest.kind is DigestKind.SHA256)
     return before, Hashed(before.in_place(), sha256, digests)
+
+
+def _digests(path: str, size: int, stop: Stop) -> tuple[Digest, ...]:
+    """All digests of a file; a small one is read at once, for its bookkeeping would cost more than its bytes."""
+    if size > _SMALL:
+        return digest_file(Path(path), ALL, report=silent, stop=stop)
+    stop.check()
+    hasher = Hasher(ALL, size)
+    with FileSource(Path(path)) as source:
+        hasher.update(source.read_at(0, size))
+    return hasher.finish()
 
 
 def _hashed(house: House, workers: int) -> Iterator[Hashed | Failed]:
@@ -145,7 +158,6 @@ def _keep(house: House, results: list[Hashed]) -> tuple[Settled, ...]:
 def _judge_again(house: House, one: Settled) -> None:
     from sdkeep.audit.judge import judge
     from sdkeep.audit.scan import text_of
-    from sdkeep.formats.source import FileSource
 
     try:
         seen = examine(Path(one.path), house.stop)

@@ -13,11 +13,11 @@ from sdkeep.formats.contents import Container
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.errors import NotByRanges
 from sdkeep.ground.events import Report, Stop
+from sdkeep.ground.identity import Identity
 from sdkeep.ground.verdict import Basis, Finding, Outcome, Severity, Verdict, worst
 
 if TYPE_CHECKING:
     from sdkeep.actions.house import House
-    from sdkeep.ground.identity import Identity
 
 
 @dataclass(frozen=True, slots=True)

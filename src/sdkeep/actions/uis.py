@@ -177,9 +177,7 @@ def describe(house: House, ui: Ui) -> Registered:
     except KeepError as error:
         problems = problems or (error.what,)
     placed = len(house.book.locations_in(ui.name))
-    return Registered(
-        ui.name, ui.layout, title, ui.root, ui.template, placed, folders, problems, notes, url, ui.share
-    )
+    return Registered(ui.name, ui.layout, title, ui.root, ui.template, placed, folders, problems, notes, url, ui.share)
 
 
 def ls(house: House) -> tuple[Registered, ...]:

@@ -17,6 +17,7 @@ from sdkeep.layouts.jsonfile import as_object, read_bytes
 LONGEST = 4 << 20
 LONGEST_YAML = 256 << 10
 _MOST = 20_000
+_MOST_BRACKETS = 2000
 _LONGEST_TEXT = 4096
 _FDS_LINE = re.compile(r"( *)([^:#\s-][^:]*?): ?(.*)")
 _ALIAS = re.compile(rb"(?m)(?:^|[\s,\[{:-])[&*][A-Za-z0-9_]")
@@ -45,7 +46,7 @@ def safe_yaml(data: bytes) -> object:
     """A YAML document of plain values; None for anything broken, or with aliases, which can grow without end."""
     import yaml
 
-    if len(data) > LONGEST_YAML or _ALIAS.search(data):
+    if len(data) > LONGEST_YAML or _ALIAS.search(data) or data.count(b"[") + data.count(b"{") > _MOST_BRACKETS:
         return None
     try:
         return yaml.safe_load(data.decode("utf-8-sig"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def find(id: str, known: Sequence[Layout] | None = None) -> Layout:
     raise UnknownUi(f"no layout is called `{id}`", why, "`sdkeep ui add --help`")
 
 
+@cache
 def _built_in(id: str) -> Layout:
     return read_layout((files("sdkeep.layouts") / "data" / f"{id}.toml").read_text(encoding="utf-8"), f"{id}.toml")
 

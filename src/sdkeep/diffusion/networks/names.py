@@ -17,7 +17,7 @@ _ROOTS = {
     "conditioner.embedders.": Component.TEXT_ENCODER,
 }
 
-_WRAPPERS = ("state_dict.", "module.", "model.model.")
+_WRAPPERS = {"state_dict.": "", "module.": "", "model.model.": "model."}
 """What trainers have put before every key: Lightning's dictionary, data parallelism, a model inside a model."""
 
 _RENAMED = (
@@ -49,9 +49,12 @@ _EXTRA_ENDS = (".position_ids", ".logit_scale", ".attn_mask")
 def canonical(names: Iterable[str]) -> dict[str, str]:
     """From each name in a file to its canonical one."""
     found = {name: name for name in names}
-    for wrapper in _WRAPPERS:
-        if any(name.startswith(wrapper + root) for name in found.values() for root in _ROOTS):
-            found = {name: today.removeprefix(wrapper) for name, today in found.items()}
+    for wrapper, bare in _WRAPPERS.items():
+        if any(name.startswith(wrapper + root.removeprefix(bare)) for name in found.values() for root in _ROOTS):
+            found = {
+                name: bare + today[len(wrapper) :] if today.startswith(wrapper) else today
+                for name, today in found.items()
+            }
     for key, prefix in _BARE:
         if key in found:
             return {name: prefix + name for name in found}
