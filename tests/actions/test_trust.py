@@ -115,7 +115,7 @@ class Library(RuleBasedStateMachine):
             (loras / "sub/shared.safetensors", SHARED),
             (lora / "other.safetensors", OTHER),
             (self.outside / "precious.safetensors", SHARED),
-            (lora / "ink.safetensors/inside.txt", b"a folder where the file goes"),
+            (lora.parent / "Stable-diffusion/oldPickle.safetensors/inside.txt", b"a folder where the file goes"),
             (lora / "notes.txt", b"mine"),
         ):
             self.write(path, data)
