@@ -66,17 +66,23 @@ check: lint types contracts docs-check test test-slow wheel-check ## Everything 
 
 # Figures depend on the machine: run these when it is quiet. `BENCH=--write` keeps the tables in docs/performance.md.
 BENCH ?=
-BENCHES := start catalogue convert scan transfer identify
+BENCHES := start catalogue convert scan audit transfer identify digests sync adopt merge network
 .PHONY: $(BENCHES:%=bench-%)
 
-bench: $(BENCHES:%=bench-%) ## Measure everything: minutes, and 10 GB of temporary room
+bench: $(BENCHES:%=bench-%) ## Measure everything: an hour, and 12 GB of temporary room
 
 bench-start: ## What starting costs
 bench-catalogue: ## A catalogue of 100,000 files
 bench-convert: ## Converting 4 GiB beside copying them
 bench-scan: ## Scanning 4 GiB beside picklescan
+bench-audit: ## Judging 10,000 small files
 bench-transfer: ## Fetching 1 GiB beside curl
 bench-identify: ## Headers a minute
+bench-digests: ## Every digest in one pass
+bench-sync: ## 10,000 placed files with nothing to do
+bench-adopt: ## First adoption of 10,000 files
+bench-merge: ## Merging files of 2 GB beside cp, torch and sd-mecha
+bench-network: ## A step of the denoiser beside diffusers
 $(BENCHES:%=bench-%): bench-%: $(VENV)/.ready
 	$(BIN)/python benchmarks/$*.py $(BENCH)
 

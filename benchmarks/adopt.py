@@ -74,8 +74,8 @@ def main() -> None:
     clock = many["alone"].wall / max(many["hash"].wall - many["idle"].wall, 0.01)
     heads = ["", "CPU s", "wall s", "peak MB", f"peak MB, {options.count // 10:,} files"]
     text = (
-        f"{options.count:,} files of {options.size:,} bytes. Hashing runs at {ratio:.2f} times the speed of the digests "
-        f"alone by processor time, {clock:.2f} by the clock.\n\n{table(heads, rows)}"
+        f"{options.count:,} files of {options.size:,} bytes. Hashing runs at {ratio:.2f} times the speed of the "
+        f"digests alone by processor time, {clock:.2f} by the clock.\n\n{table(heads, rows)}"
     )
     publish("adopt", text, write=options.write)
 

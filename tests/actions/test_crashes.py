@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sdkeep.store import copying, platform
+from tests.actions.test_trust import FUSE, Crash, fused
 from tests.makers import models
 from tests.world import World, sha256
 
@@ -55,7 +56,12 @@ def test_kill_9_at_any_moment_of_dedupe_and_eject_loses_nothing(
     world: World, doubles: dict[Path, bytes], round: int
 ) -> None:
     chance = random.Random(round)
-    for arguments in (["dedupe", "--yes"], ["eject", "--all", "--yes"], ["dedupe", "--yes"], ["db", "rebuild", "--yes"]):
+    for arguments in (
+        ["dedupe", "--yes"],
+        ["eject", "--all", "--yes"],
+        ["dedupe", "--yes"],
+        ["db", "rebuild", "--yes"],
+    ):
         running = world.start(*arguments)
         time.sleep(chance.uniform(0.3, 1.5))
         running.send_signal(signal.SIGKILL)
@@ -154,3 +160,41 @@ def test_what_a_person_puts_there_in_the_last_moment_goes_back(
     assert (twins[0].read_bytes(), twins[1].read_bytes()) == (LORA, b"mine, just now")
     assert not list(a1111.rglob(".sdkeep-*"))
     assert sha256(LORA) in world.blobs()
+
+
+def crash_everywhere(world: World, kept: dict[Path, bytes], commands: list[list[str]], steps: range) -> int:
+    """Each command stopped dead at each of its file steps in turn, then repaired; at how many it really stopped."""
+    stopped = 0
+    with pytest.MonkeyPatch.context() as patch, fused(patch):
+        for at in steps:
+            for arguments in commands:
+                FUSE.light(at)
+                try:
+                    world.run(*arguments)
+                except Crash:
+                    stopped += 1
+                finally:
+                    FUSE.light(None)
+                assert intact(kept), (at, arguments)
+                world.blobs()
+                in_step(world)
+    return stopped
+
+
+COMMANDS = [["dedupe", "--yes"], ["dedupe", "--undo", "--yes"], ["dedupe", "--yes"], ["eject", "--all", "--yes"]]
+
+
+def test_no_single_step_of_dedupe_and_eject_can_lose_a_file(world: World, a1111: Path) -> None:
+    kept = {a1111 / "models/Lora" / name: LORA for name in ("a.safetensors", "b.safetensors")}
+    for path, data in kept.items():
+        path.write_bytes(data)
+    assert crash_everywhere(world, kept, COMMANDS, range(1, 30, 7)) > 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_no_step_at_all_of_dedupe_and_eject_and_rebuild_can_lose_a_file(world: World, a1111: Path) -> None:
+    kept = {a1111 / "models/Lora" / name: LORA for name in ("a.safetensors", "b.safetensors", "c.safetensors")}
+    for path, data in kept.items():
+        path.write_bytes(data)
+    assert crash_everywhere(world, kept, [*COMMANDS, ["db", "rebuild", "--yes"]], range(1, 70)) > 100

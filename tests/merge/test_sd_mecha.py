@@ -132,6 +132,6 @@ def test_what_sd_mecha_writes_is_read(tmp_path: Path) -> None:
     draft = from_mecha(sd_mecha.serialize(graph, finalize=False), "mix.mecha")
     assert draft.steps[-1].method == "weighted-sum"
     assert list(draft.models.values()) == [str(path) for path in files]
-    ours = merge_files(files, "weighted-sum", tmp_path / "1.safetensors", {"alpha": Weighting(0.3)}).path
-    result = merged(draft, files, tmp_path / "2.safetensors")
+    ours = merge_files(files, "weighted-sum", tmp_path / "ours.safetensors", {"alpha": Weighting(0.3)}).path
+    result = merged(draft, files, tmp_path / "theirs.safetensors")
     assert all(torch.equal(result[key], value) for key, value in checkpoints.read(ours).items())

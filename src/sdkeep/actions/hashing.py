@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ _KEPT_EVERY = 1.0
 
 _MOST_KEPT = 512
 _SMALL = 4 << 20
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +108,38 @@ def _digests(path: str, size: int, stop: Stop) -> tuple[Digest, ...]:
 def _hashed(house: House, workers: int) -> Iterator[Hashed | Failed]:
     """The results of all that waits, as they come; never more files in hand than the workers need."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="hash")
-    running: set[Future[Hashed | Failed]] = set()
+    running: set[Future[list[Hashed | Failed]]] = set()
     try:
-        for location in _waiting(house):
-            running.add(pool.submit(_one, location, house.stop))
-            if len(running) >= workers * 8:
+        for handful in _handfuls(_waiting(house)):
+            running.add(pool.submit(_several, handful, house.stop))
+            if len(running) >= workers * 2:
                 ready, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in ready)
+                for future in ready:
+                    yield from future.result()
         while running:
             ready, running = wait(running, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in ready)
+            for future in ready:
+                yield from future.result()
     finally:
         for future in running:
             future.cancel()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _handfuls(locations: Iterable[Location]) -> Iterator[list[Location]]:
+    """Work for one turn of a worker: one large file, or small ones up to as many bytes."""
+    handful: list[Location] = []
+    for location in locations:
+        handful.append(location)
+        if len(handful) >= _AT_ONCE or sum(one.size for one in handful) > _SMALL:
+            yield handful
+            handful = []
+    if handful:
+        yield handful
+
+
+def _several(handful: Sequence[Location], stop: Stop) -> list[Hashed | Failed]:
+    return [_one(location, stop) for location in handful]
 
 
 def _waiting(house: House) -> Iterator[Location]:

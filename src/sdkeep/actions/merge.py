@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from sdkeep.actions.house import House
 from sdkeep.actions.ingredients import Ingredient, hashed, located, readable
+from sdkeep.actions.placing import Placed, Placing, place_everywhere, targets
 from sdkeep.ground.errors import NotPlaceable, UsageError, WouldOverwrite
 from sdkeep.ground.licence import Use
 from sdkeep.store.names import split_name
 
 if TYPE_CHECKING:
-    from sdkeep.actions.placing import Placed
     from sdkeep.merge.adapters.baking import Fit
     from sdkeep.merge.alignment import Alignment
     from sdkeep.merge.blocks import Weighting
@@ -101,12 +101,27 @@ class MergedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class AlignedBlock:
+    """One block of two models: the cosine between their weights, and how far apart they are for their length.
+
+    `far` says that averaging this block would rather destroy than blend.
+    """
+
+    block: str
+    cosine: float
+    distance: float
+    tensors: int
+    numbers: int
+    far: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """Two models held side by side, block by block."""
 
     first: str
     second: str
-    blocks: tuple[Alignment, ...]
+    blocks: tuple[AlignedBlock, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +280,6 @@ def _config_target(request: MergeRequest, ready: Prepared) -> Path | None:
 def _to_store(house: House, request: MergeRequest, ready: Prepared) -> MergedFile:
     """Into the store as any file: judged, identified, named, its edges recorded; then into the WebUIs."""
     from sdkeep.actions.intake import Arrival, Terms, take_in
-    from sdkeep.actions.placing import Placing, place_everywhere, targets
     from sdkeep.actions.stores import store_near
     from sdkeep.merge.run import run
 
@@ -371,5 +385,9 @@ def check_alignment(house: House, request: MergeRequest) -> tuple[Pair, ...]:
     found = located(house, refs)
     with readable(house, found, len(found)) as files, opened([(one.name, one.weights) for one in files]) as open_:
         return tuple(
-            Pair(open_[0].name, other.name, aligned((open_[0], other), house.report, house.stop)) for other in open_[1:]
+            Pair(open_[0].name, other.name, tuple(map(_block, aligned((open_[0], other), house.report, house.stop)))) for other in open_[1:]
         )
+
+
+def _block(one: Alignment) -> AlignedBlock:
+    return AlignedBlock(one.block, one.cosine, one.distance, one.tensors, one.numbers, one.is_far)

@@ -108,7 +108,7 @@ def put(connection: Connection, sightings: Sequence[Sighting], at: str) -> tuple
         if sighting.claimed:
             artifacts.add_digests(connection, number, sighting.claimed, ours=False)
     _drop_lonely(connection, before)
-    return tuple(row["name"] for row in named)
+    return tuple(str(row["name"]) for row in named)
 
 
 def waiting(connection: Connection, after: tuple[int, str], limit: int) -> tuple[Location, ...]:

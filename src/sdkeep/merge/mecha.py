@@ -133,6 +133,8 @@ class _Reader:
 
     def _merge(self, place: str, positional: list[Value], named: dict[str, Value]) -> Value:
         method = positional.pop(0) if positional else None
+        if isinstance(method, str) and method.startswith("convert_") and len(positional) == 1:
+            return positional[0]  # numbers by block, told for every key: what a weighting does by itself
         known = METHODS.get(method) if isinstance(method, str) else None
         if method == "fallback" and positional and isinstance(positional[0], Ref):
             return positional[0]  # `a | b`: what a lacks is left out, or kept, by the rules of the plan
@@ -158,6 +160,8 @@ class _Reader:
                 continue
             if name == "vote_sgn" and value is True:
                 found["votes"] = Asked(0.0)
+            elif name in known.numbers and isinstance(value, Mapping) and set(value) == {"key"}:
+                found[known.numbers[name]] = Asked(value["key"])  # the same number for every tensor
             elif name in known.numbers and isinstance(value, Mapping):
                 found[known.numbers[name]] = Asked(value.get("BASE"), dict(value))
             elif name in known.numbers and isinstance(value, int | float):

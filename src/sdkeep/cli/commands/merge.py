@@ -312,11 +312,11 @@ def _show_pairs(out: Out, pairs: tuple[Pair, ...]) -> None:
     for pair in pairs:
         out.line(f"{pair.first} and {pair.second}")
         rows = [
-            (one.block, f"{one.cosine:.4f}", f"{one.distance:.4f}", str(one.tensors), "far apart" if one.is_far else "")
+            (one.block, f"{one.cosine:.4f}", f"{one.distance:.4f}", str(one.tensors), "far apart" if one.far else "")
             for one in pair.blocks
         ]
         out.table(("block", "cosine", "distance", "tensors", ""), rows)
-        far = [one.block for one in pair.blocks if one.is_far]
+        far = [one.block for one in pair.blocks if one.far]
         out.bare(f"{min((one.cosine for one in pair.blocks), default=1):.4f}")
         if far:
             out.warning(f"`{pair.second}` is far from `{pair.first}` in {', '.join(far)}: averaging would blur it")

@@ -73,9 +73,12 @@ def register(app: typer.Typer) -> None:
 
         house = face.house()
         batch = each(refs, lambda ref: act(house, ref))
-        return reply_to(
-            batch, lambda out: [out.line(f"{one.title} is no longer pinned") for one in batch.done] and None
-        )
+
+        def show(out: Out) -> None:
+            for one in batch.done:
+                out.line(f"{one.title} is no longer pinned")
+
+        return reply_to(batch, show)
 
 
 def _show(out: Out, answer: Outdated) -> None:
