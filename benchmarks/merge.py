@@ -2,10 +2,10 @@
 
     python benchmarks/merge.py [--rounds 3] [--work DIR] [--peers] [--write]
 
-Builds three SD 1.5-shaped checkpoints in fp16 (2.13 GB each, see sd15.py), merges once so that their digests are known,
-then runs everything by turns as whole processes. `cp` leaves the writing to the disk to the system, `sdkeep merge` waits
-for it (fsync), so both are measured without. `--peers` adds sd-mecha and what AUTOMATIC1111's merger does: every model
-loaded, merged in fp16, saved by safetensors.
+Builds three SD 1.5-shaped checkpoints in fp16 (2.13 GB each, see sd15.py), merges once so that digests are known,
+then runs everything by turns as whole processes. `cp` leaves the writing to the disk to the system, `sdkeep merge`
+waits for it (fsync), so both are measured without. `--peers` adds sd-mecha and what AUTOMATIC1111's merger does: every
+model loaded, merged in fp16, saved by safetensors.
 """
 
 from __future__ import annotations

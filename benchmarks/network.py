@@ -236,6 +236,7 @@ def _first(engine: str, folder: Path) -> None:
         _ = model.unet
         return
     from diffusers import StableDiffusionPipeline
+    from transformers import CLIPTokenizer
 
     pipeline = StableDiffusionPipeline.from_single_file(
         str(folder / "model.safetensors"),
@@ -243,7 +244,7 @@ def _first(engine: str, folder: Path) -> None:
         local_files_only=True,
         safety_checker=None,
         feature_extractor=None,
-        tokenizer=object(),
+        tokenizer=CLIPTokenizer(),
         torch_dtype=torch.float32,
     )
     pipeline.text_encoder(words)

@@ -199,7 +199,8 @@ from tests.merge.conftest import merge_files
 from sdkeep.merge.run import Manner
 folder = Path(sys.argv[1])
 print("begun", flush=True)
-merge_files([folder / f"{name}.safetensors" for name in "abc"], "train-difference", folder / sys.argv[2], manner=Manner(2))
+files = [folder / f"{name}.safetensors" for name in "abc"]
+merge_files(files, "train-difference", folder / sys.argv[2], manner=Manner(2))
 """
 
 
@@ -267,7 +268,7 @@ def test_numbers_that_are_not_finite_name_their_model_and_tensor(
     broken = checkpoints.read(trio[1])
     broken[UNET][1, 2, 0, 0] = bad
     checkpoints.write(trio[1], broken)
-    with pytest.raises(FormatError, match="`b.safetensors` holds numbers that are not finite") as caught:
+    with pytest.raises(FormatError, match=r"`b\.safetensors` holds numbers that are not finite") as caught:
         merge_files(trio[:2], method, tmp_path / "o.safetensors")
     assert UNET in caught.value.why
     assert not list(tmp_path.glob("*o.safetensors*"))
@@ -362,7 +363,7 @@ def test_an_inpainting_model_takes_four_channels_of_a_plain_one(trio: Trio, tmp_
     result = checkpoints.read(done.path)[first]
     assert torch.equal(result[:, 4:], a[first][:, 4:])
     assert torch.equal(result[:, :4], (a[first][:, :4].float() + 0.5 * (b[first].float() - c[first].float())).half())
-    with pytest.raises(UsageError, match="`inpaint.safetensors` is an inpainting model"):
+    with pytest.raises(UsageError, match=r"`inpaint\.safetensors` is an inpainting model"):
         merge_files((trio[0], path), "weighted-sum", tmp_path / "o2.safetensors")
 
 

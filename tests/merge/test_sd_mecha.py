@@ -10,7 +10,7 @@ import torch
 
 sd_mecha = pytest.importorskip("sd_mecha")
 
-from sd_mecha.extensions.builtin.merge_methods import (  # noqa: E402
+from sd_mecha.extensions.builtin.merge_methods import (
     add_cosine_a,
     clamp,
     geometric_sum,
@@ -22,16 +22,16 @@ from sd_mecha.extensions.builtin.merge_methods import (  # noqa: E402
     weighted_sum,
 )
 
-from sdkeep.merge.blocks import Compat, Weighting  # noqa: E402
-from sdkeep.merge.draft import Draft  # noqa: E402
-from sdkeep.merge.mecha import from_mecha  # noqa: E402
-from sdkeep.merge.methods import linear, sparse, whole  # noqa: E402
-from sdkeep.merge.parents import opened  # noqa: E402
-from sdkeep.merge.plan import block_map, plan  # noqa: E402
-from sdkeep.merge.recipe import Output, Parent  # noqa: E402
-from sdkeep.merge.run import Manner, run  # noqa: E402
-from tests.makers import checkpoints  # noqa: E402
-from tests.merge.conftest import merge_files  # noqa: E402
+from sdkeep.merge.blocks import Compat, Weighting
+from sdkeep.merge.draft import Draft
+from sdkeep.merge.mecha import from_mecha
+from sdkeep.merge.methods import linear, sparse, whole
+from sdkeep.merge.parents import opened
+from sdkeep.merge.plan import block_map, plan
+from sdkeep.merge.recipe import Output, Parent
+from sdkeep.merge.run import Manner, run
+from tests.makers import checkpoints
+from tests.merge.conftest import merge_files
 
 del add_cosine_a
 ALPHA = torch.tensor(0.3)
@@ -48,7 +48,9 @@ class OfKey(dict[str, torch.Tensor]):
 
 FORMULAS: dict[str, tuple[Callable[..., torch.Tensor], Callable[..., torch.Tensor], int]] = {
     "slerp": (lambda a, b: whole.slerp(a, b, alpha=0.3), lambda a, b: slerp.__wrapped__(a, b, ALPHA), 2),
-    "geometric": (lambda a, b: whole.geometric(a, b, alpha=0.3), lambda a, b: geometric_sum.__wrapped__(a, b, ALPHA), 2),
+    "geometric": (
+        lambda a, b: whole.geometric(a, b, alpha=0.3), lambda a, b: geometric_sum.__wrapped__(a, b, ALPHA), 2,
+    ),
     "clamp": (linear.clamp, clamp.__wrapped__, 3),
     "ties": (
         lambda *m: sparse.ties_delta(*m, density=0.4, votes=1.0), lambda *m: ties_sum.__wrapped__(*m, k=0.4), 3,

@@ -35,7 +35,7 @@ def to_half(tensor: torch.Tensor, enable: bool) -> torch.Tensor:
     return tensor
 
 
-def run_modelmerger(
+def run_modelmerger(  # noqa: C901
     models: list[Tensors], interp_method: str, multiplier: float, save_as_half: bool, vae: Tensors | None, discard: str
 ) -> Tensors:
     """`modules/extras.py`, its lines in its order."""
@@ -47,7 +47,7 @@ def run_modelmerger(
     theta_1 = dict(models[1]) if theta_func2 else None
     if theta_func1:
         theta_2 = models[2]
-        for key in theta_1.keys():
+        for key in theta_1:
             if key == SKIPPED:
                 continue
             if "model" in key:
@@ -57,7 +57,7 @@ def run_modelmerger(
                 else:
                     theta_1[key] = torch.zeros_like(theta_1[key])
     theta_0 = {key: value.clone() for key, value in models[0].items()}
-    for key in theta_0.keys():
+    for key in theta_0:
         if theta_1 and "model" in key and key in theta_1:
             if key == SKIPPED:
                 continue
@@ -73,12 +73,12 @@ def run_modelmerger(
                 theta_0[key] = theta_func2(a, b, multiplier)
             theta_0[key] = to_half(theta_0[key], save_as_half)
     if vae is not None:
-        for key in vae.keys():
+        for key in vae:
             theta_0_key = "first_stage_model." + key
             if theta_0_key in theta_0:
                 theta_0[theta_0_key] = to_half(vae[key], save_as_half)
     if save_as_half and not theta_func2:
-        for key in theta_0.keys():
+        for key in theta_0:
             theta_0[key] = to_half(theta_0[key], save_as_half)
     if discard:
         for key in list(theta_0):
@@ -173,7 +173,7 @@ def test_a_plain_model_does_not_take_an_inpainting_one(tmp_path: Path) -> None:
         checkpoints.write(tmp_path / "a.safetensors", checkpoints.tensors()),
         checkpoints.write(tmp_path / "b.safetensors", checkpoints.tensors(channels=9)),
     ]
-    with pytest.raises(UsageError, match="`b.safetensors` is an inpainting model"):
+    with pytest.raises(UsageError, match=r"`b\.safetensors` is an inpainting model"):
         merge_files(files, "weighted-sum", tmp_path / "o.safetensors", output=webui())
 
 

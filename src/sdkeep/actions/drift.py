@@ -119,11 +119,11 @@ class Ledger:
         left = []
         for location in gone:
             paths = traces.get((location.inode, location.size, location.mtime_ns), []) if location.inode else []
-            path = next((path for path in paths if path in fresh), None)
-            if path is None:
-                left.append(location)
+            found = next((path for path in paths if path in fresh), "")
+            if found:
+                self._move(location, fresh.pop(found))
             else:
-                self._move(location, fresh.pop(path))
+                left.append(location)
         return left
 
     def _moved_by_bytes(self, gone: list[Location], fresh: dict[str, Seen]) -> list[Location]:
@@ -141,7 +141,7 @@ class Ledger:
         return [location for location in gone if location.path in unsaid or not location.sha256]
 
     def _move(self, location: Location, one: Seen) -> None:
-        same_folder = location.path.rpartition("/")[0] == one.path.rpartition("/")[0]
+        same_folder = Path(location.path).parent == Path(one.path).parent
         what = What.RENAMED if same_folder else What.MOVED
         self.changes.append(Change(what, location.path, location, one, location.sha256))
 
@@ -151,7 +151,8 @@ class Ledger:
         shas = {location.sha256: path for path, location in self.recorded.items() if location.sha256}
         for path, one in list(fresh.items()):
             sha256, twin = self.blobs.get((one.device, one.inode), ("", ""))
-            if not sha256 and (other := inodes.get(one.trace)) and self.seen[other].fits(self.recorded[other]):
+            other = inodes.get(one.trace, "")
+            if not sha256 and other and self.seen[other].fits(self.recorded[other]):
                 sha256, twin = self.recorded[other].sha256, other
             if not sha256 and one.size in self.sizes:
                 sha256 = self.sha256_of(one) or ""

@@ -131,9 +131,13 @@ def _model(file: Path, name: str, said: Mapping[str, object]) -> LockedModel:
     return LockedModel(
         name,
         _table(said, "asked"),
-        *(_text(said, key) for key in ("release", "title", "base", "licence", "licence_url")),
-        parents=tuple(str(one) for one in parents),
-        files=tuple(_file(file, name, one) for one in files),
+        _text(said, "release"),
+        _text(said, "title"),
+        _text(said, "base"),
+        _text(said, "licence"),
+        _text(said, "licence_url"),
+        tuple(str(one) for one in parents),
+        tuple(_file(file, name, one) for one in files),
     )
 
 

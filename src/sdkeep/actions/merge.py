@@ -385,7 +385,8 @@ def check_alignment(house: House, request: MergeRequest) -> tuple[Pair, ...]:
     found = located(house, refs)
     with readable(house, found, len(found)) as files, opened([(one.name, one.weights) for one in files]) as open_:
         return tuple(
-            Pair(open_[0].name, other.name, tuple(map(_block, aligned((open_[0], other), house.report, house.stop)))) for other in open_[1:]
+            Pair(open_[0].name, other.name, tuple(map(_block, aligned((open_[0], other), house.report, house.stop))))
+            for other in open_[1:]
         )
 
 

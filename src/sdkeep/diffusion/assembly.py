@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -39,15 +39,18 @@ class Keyed:
     network: nn.Module
 
 
-def build(config: ModelConfig) -> Iterator[Keyed]:
+def build(config: ModelConfig) -> list[Keyed]:
     """The networks of a configuration, without weights."""
     with torch.device("meta"):
-        for tower in config.text:
-            yield Keyed(tower.prefix, Clip(tower) if isinstance(tower, ClipConfig) else OpenClip(tower))
+        found = [
+            Keyed(tower.prefix, Clip(tower) if isinstance(tower, ClipConfig) else OpenClip(tower))
+            for tower in config.text
+        ]
         if config.unet:
-            yield Keyed(UNET, UNet(config.unet))
+            found.append(Keyed(UNET, UNet(config.unet)))
         if config.vae:
-            yield Keyed(VAE, Vae(config.vae))
+            found.append(Keyed(VAE, Vae(config.vae)))
+    return found
 
 
 def keyed(config: ModelConfig, shapes: Shapes, path: Path) -> dict[str, Keyed]:

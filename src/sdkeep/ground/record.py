@@ -84,7 +84,8 @@ class Location:
 class Ui:
     """A registered WebUI: a name the person chose, the id of its layout, its root folder.
 
-    `url` is where it answers while it runs; `share` how it is shared: empty for links, `paths` for its own path file.
+    `url` is where it answers while it runs; `share` is the folder of ours that it reads,
+    empty for links.
     """
 
     name: str

@@ -98,7 +98,9 @@ class Calculator:
     def _filled(self, place: int, leaf: Leaf, source: int, count: int) -> Tensor:
         dtype = TORCH[leaf.entry.dtype]
         raw = self._buffer("raw", place, dtype)
-        fill(self._parents[leaf.parent].source, source, self._view(raw)[: count * dtype.itemsize])
+        view, file = self._view(raw)[: count * dtype.itemsize], self._parents[leaf.parent].source
+        if file.read_into(source, view) != len(view):
+            fill(file, source, view)  # says what is wrong
         return raw[:count]
 
     def _whole(self, leaf: Leaf) -> Tensor:

@@ -94,7 +94,7 @@ def tidy(draft: Path, path: Path, blob: Path) -> bool:
 
 def _opened(path: Path) -> closing[BinaryIO]:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    return closing(os.fdopen(os.open(path, flags), "rb", buffering=0))  # type: ignore[arg-type]  # a raw file is one
+    return closing(os.fdopen(os.open(path, flags), "rb", buffering=0))
 
 
 def _equal(one: BinaryIO, other: BinaryIO, moved: Moved, stop: Stop | None) -> bool:

@@ -1,4 +1,4 @@
-"""Every formula against a second statement of it, in numpy and double precision, and against sd-mecha where it has it."""
+"""Every formula against a second statement of it, in numpy and double precision."""
 
 from __future__ import annotations
 

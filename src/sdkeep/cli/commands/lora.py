@@ -56,7 +56,7 @@ def _extract(group: typer.Typer) -> None:
         group="lora",
         examples=(
             "sdkeep lora extract photo sd15 --rank 32",
-            "sdkeep lora extract photo.safetensors base.safetensors --rank fro:0.9,most:128 --conv-rank 16 -o p.safetensors",
+            "sdkeep lora extract photo.safetensors base.safetensors --rank fro:0.9,most:64 -o p.safetensors",
         ),
     )
     def extract(
@@ -209,7 +209,7 @@ def _rule(text: str) -> Rule:
     from sdkeep.merge.adapters.ranks import Keep, Rule
 
     first, comma, cap = text.partition(",")
-    word, colon, value = first.partition(":") if ":" in first else ("fixed", ":", first)
+    word, _, value = first.rpartition(":") if ":" in first else ("fixed", ":", first)
     capped, equals, most = cap.partition(":")
     try:
         keep, number = Keep(word), float(value)

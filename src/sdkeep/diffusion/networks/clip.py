@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sdkeep.diffusion.networks.config import ClipConfig
-from sdkeep.diffusion.networks.layers import attend, quick_gelu
+from sdkeep.diffusion.networks.layers import Embedding, Linear, attend, quick_gelu
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.q_proj = nn.Linear(width, width)
-        self.k_proj = nn.Linear(width, width)
-        self.v_proj = nn.Linear(width, width)
-        self.out_proj = nn.Linear(width, width)
+        self.q_proj = Linear(width, width)
+        self.k_proj = Linear(width, width)
+        self.v_proj = Linear(width, width)
+        self.out_proj = Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         mixed = attend(self.q_proj(x), self.k_proj(x), self.v_proj(x), self.heads, causal=True)
@@ -54,8 +54,8 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
+        self.fc1 = Linear(width, hidden)
+        self.fc2 = Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(quick_gelu(self.fc1(x)))  # [b, n, hidden], then [b, n, width]
@@ -81,8 +81,8 @@ class Embeddings(nn.Module):
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
-        self.token_embedding = nn.Embedding(config.vocab, config.width)
-        self.position_embedding = nn.Embedding(config.length, config.width)
+        self.token_embedding = Embedding(config.vocab, config.width)
+        self.position_embedding = Embedding(config.length, config.width)
 
 
 class Encoder(nn.Module):

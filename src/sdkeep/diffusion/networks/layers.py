@@ -29,7 +29,31 @@ def quick_gelu(x: Tensor) -> Tensor:
     return x * torch.sigmoid(1.702 * x)
 
 
-class Pointwise(nn.Conv2d):
+class Linear(nn.Linear):
+    """`nn.Linear`, which draws no first weights where there is no memory for them."""
+
+    def reset_parameters(self) -> None:
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
+
+class Conv2d(nn.Conv2d):
+    """`nn.Conv2d`, likewise."""
+
+    def reset_parameters(self) -> None:
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
+
+class Embedding(nn.Embedding):
+    """`nn.Embedding`, likewise."""
+
+    def reset_parameters(self) -> None:
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
+
+class Pointwise(Conv2d):
     """A 1x1 convolution that is given tokens [b, n, c] instead of a picture, and works on them as a linear layer."""
 
     def __init__(self, channels: int, out: int) -> None:

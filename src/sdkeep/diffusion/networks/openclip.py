@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from sdkeep.diffusion.networks.clip import TextStates, at_end
 from sdkeep.diffusion.networks.config import OpenClipConfig
-from sdkeep.diffusion.networks.layers import attend
+from sdkeep.diffusion.networks.layers import Embedding, Linear, attend
 
 
 class Attention(nn.Module):
@@ -23,8 +23,9 @@ class Attention(nn.Module):
         self.heads = heads
         self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
-        self.out_proj = nn.Linear(width, width)
-        nn.init.xavier_uniform_(self.in_proj_weight)
+        self.out_proj = Linear(width, width)
+        if not self.in_proj_weight.is_meta:
+            nn.init.xavier_uniform_(self.in_proj_weight)
 
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = functional.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
@@ -36,8 +37,8 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.c_fc = nn.Linear(width, hidden)
-        self.c_proj = nn.Linear(hidden, width)
+        self.c_fc = Linear(width, hidden)
+        self.c_proj = Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.c_proj(functional.gelu(self.c_fc(x)))  # [b, n, hidden], then [b, n, width]
@@ -72,7 +73,7 @@ class OpenClip(nn.Module):
     def __init__(self, config: OpenClipConfig) -> None:
         super().__init__()
         self.config = config
-        self.token_embedding = nn.Embedding(config.vocab, config.width)
+        self.token_embedding = Embedding(config.vocab, config.width)
         self.positional_embedding = nn.Parameter(torch.zeros(config.length, config.width))
         self.transformer = Transformer(config)
         self.ln_final = nn.LayerNorm(config.width)

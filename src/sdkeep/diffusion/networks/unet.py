@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sdkeep.diffusion.networks.config import LABEL_WIDTH, UNetConfig
-from sdkeep.diffusion.networks.layers import Pointwise, attend, silu
+from sdkeep.diffusion.networks.layers import Conv2d, Linear, Pointwise, attend, silu
 
 ContextTransform = Callable[[Tensor], tuple[Tensor, Tensor]]
 """From a context [b, m, c] to the ones that keys and values are made of, both [b, m, c]."""
@@ -45,10 +45,10 @@ class CrossAttention(nn.Module):
         self.heads = config.heads_of(width)
         self.upcast = config.upcast_attention
         self.context_transform: ContextTransform | None = None
-        self.to_q = nn.Linear(width, width, bias=False)
-        self.to_k = nn.Linear(context, width, bias=False)
-        self.to_v = nn.Linear(context, width, bias=False)
-        self.to_out = nn.Sequential(nn.Linear(width, width))
+        self.to_q = Linear(width, width, bias=False)
+        self.to_k = Linear(context, width, bias=False)
+        self.to_v = Linear(context, width, bias=False)
+        self.to_out = nn.Sequential(Linear(width, width))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         of_keys = of_values = x if context is None else context
@@ -67,7 +67,7 @@ class Geglu(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.proj = nn.Linear(width, 2 * hidden)
+        self.proj = Linear(width, 2 * hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         kept, gate = self.proj(x).chunk(2, dim=-1)  # [b, n, hidden] each
@@ -79,7 +79,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.net = nn.Sequential(Geglu(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width))
+        self.net = nn.Sequential(Geglu(width, 4 * width), nn.Identity(), Linear(4 * width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)
@@ -109,7 +109,7 @@ class SpatialTransformer(nn.Module):
     def __init__(self, channels: int, depth: int, config: UNetConfig) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(32, channels, eps=1e-6)
-        around = nn.Linear if config.linear else Pointwise
+        around = Linear if config.linear else Pointwise
         self.proj_in = around(channels, channels)
         self.transformer_blocks = nn.ModuleList(TransformerBlock(channels, config) for _ in range(depth))
         self.proj_out = around(channels, channels)
@@ -128,14 +128,12 @@ class ResBlock(nn.Module):
 
     def __init__(self, channels: int, out: int, steps: int) -> None:
         super().__init__()
-        self.in_layers = nn.Sequential(
-            nn.GroupNorm(32, channels), nn.Identity(), nn.Conv2d(channels, out, 3, padding=1)
-        )
-        self.emb_layers = nn.Sequential(nn.Identity(), nn.Linear(steps, out))
+        self.in_layers = nn.Sequential(nn.GroupNorm(32, channels), nn.Identity(), Conv2d(channels, out, 3, padding=1))
+        self.emb_layers = nn.Sequential(nn.Identity(), Linear(steps, out))
         self.out_layers = nn.Sequential(
-            nn.GroupNorm(32, out), nn.Identity(), nn.Identity(), nn.Conv2d(out, out, 3, padding=1)
+            nn.GroupNorm(32, out), nn.Identity(), nn.Identity(), Conv2d(out, out, 3, padding=1)
         )
-        self.skip_connection = nn.Identity() if channels == out else nn.Conv2d(channels, out, 1)
+        self.skip_connection = nn.Identity() if channels == out else Conv2d(channels, out, 1)
 
     def forward(self, x: Tensor, steps: Tensor) -> Tensor:
         h = self.in_layers[2](silu(self.in_layers[0](x)))  # [b, out, h, w]
@@ -150,7 +148,7 @@ class Downsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.op = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.op = Conv2d(channels, channels, 3, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.op(x)  # [b, c, h / 2, w / 2]
@@ -161,7 +159,7 @@ class Upsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(functional.interpolate(x, scale_factor=2, mode="nearest"))  # [b, c, 2 h, 2 w]
@@ -188,9 +186,9 @@ class UNet(nn.Module):
         super().__init__()
         self.config = config
         steps = 4 * config.width
-        self.time_embed = nn.Sequential(nn.Linear(config.width, steps), nn.SiLU(), nn.Linear(steps, steps))
+        self.time_embed = nn.Sequential(Linear(config.width, steps), nn.SiLU(), Linear(steps, steps))
         if config.labels:
-            embed = nn.Sequential(nn.Linear(config.labels, steps), nn.SiLU(), nn.Linear(steps, steps))
+            embed = nn.Sequential(Linear(config.labels, steps), nn.SiLU(), Linear(steps, steps))
             self.label_emb = nn.Sequential(embed)
         self.input_blocks, sides = _way_down(config)
         channels = sides[-1]
@@ -201,7 +199,7 @@ class UNet(nn.Module):
         self.middle_block = Step(*middle)
         self.output_blocks = _way_up(config, sides)
         self.out = nn.Sequential(
-            nn.GroupNorm(32, config.width), nn.SiLU(), nn.Conv2d(config.width, config.channels_out, 3, padding=1)
+            nn.GroupNorm(32, config.width), nn.SiLU(), Conv2d(config.width, config.channels_out, 3, padding=1)
         )
 
     def forward(self, x: Tensor, steps: Tensor, context: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -235,7 +233,7 @@ class UNet(nn.Module):
 
 def _way_down(config: UNetConfig) -> tuple[nn.ModuleList, list[int]]:
     """The first convolution and the blocks down to the middle, and the channels behind each of them."""
-    blocks = nn.ModuleList([Step(nn.Conv2d(config.channels_in, config.width, 3, padding=1))])
+    blocks = nn.ModuleList([Step(Conv2d(config.channels_in, config.width, 3, padding=1))])
     channels, sides, depths = config.width, [config.width], iter(config.depths)
     for level, (mult, count) in enumerate(zip(config.mults, config.res_blocks, strict=True)):
         for _ in range(count):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sdkeep.diffusion.networks.config import VaeConfig
-from sdkeep.diffusion.networks.layers import Pointwise, attend, silu
+from sdkeep.diffusion.networks.layers import Conv2d, Pointwise, attend, silu
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class ResnetBlock(nn.Module):
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()
         self.norm1 = _norm(channels)
-        self.conv1 = nn.Conv2d(channels, out, 3, padding=1)
+        self.conv1 = Conv2d(channels, out, 3, padding=1)
         self.norm2 = _norm(out)
-        self.conv2 = nn.Conv2d(out, out, 3, padding=1)
-        self.nin_shortcut = nn.Identity() if channels == out else nn.Conv2d(channels, out, 1)
+        self.conv2 = Conv2d(out, out, 3, padding=1)
+        self.nin_shortcut = nn.Identity() if channels == out else Conv2d(channels, out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(silu(self.norm1(x)))  # [b, out, h, w]
@@ -86,7 +86,7 @@ class Downsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+        self.conv = Conv2d(channels, channels, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(functional.pad(x, (0, 1, 0, 1)))  # [b, c, h / 2, w / 2]
@@ -97,7 +97,7 @@ class Upsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(functional.interpolate(x, scale_factor=2, mode="nearest"))  # [b, c, 2 h, 2 w]
@@ -128,14 +128,14 @@ class Encoder(nn.Module):
         super().__init__()
         widths = [config.width, *(mult * config.width for mult in config.mults)]
         last = len(config.mults) - 1
-        self.conv_in = nn.Conv2d(config.colours, config.width, 3, padding=1)
+        self.conv_in = Conv2d(config.colours, config.width, 3, padding=1)
         self.down = nn.ModuleList(
             Level(widths[level], widths[level + 1], config.res_blocks, Downsample if level < last else None)
             for level in range(last + 1)
         )
         self.mid = Middle(widths[-1])
         self.norm_out = _norm(widths[-1])
-        self.conv_out = nn.Conv2d(widths[-1], 2 * config.z, 3, padding=1)
+        self.conv_out = Conv2d(widths[-1], 2 * config.z, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv_in(x)
@@ -151,14 +151,14 @@ class Decoder(nn.Module):
         super().__init__()
         widths = [mult * config.width for mult in config.mults]
         above = [*widths[1:], widths[-1]]
-        self.conv_in = nn.Conv2d(config.z, widths[-1], 3, padding=1)
+        self.conv_in = Conv2d(config.z, widths[-1], 3, padding=1)
         self.mid = Middle(widths[-1])
         self.up = nn.ModuleList(
             Level(above[level], widths[level], config.res_blocks + 1, Upsample if level else None)
             for level in range(len(widths))
         )
         self.norm_out = _norm(widths[0])
-        self.conv_out = nn.Conv2d(widths[0], config.colours, 3, padding=1)
+        self.conv_out = Conv2d(widths[0], config.colours, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.mid(self.conv_in(z))
@@ -175,8 +175,8 @@ class Vae(nn.Module):
         self.config = config
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.quant_conv = nn.Conv2d(2 * config.z, 2 * config.latent, 1)
-        self.post_quant_conv = nn.Conv2d(config.latent, config.z, 1)
+        self.quant_conv = Conv2d(2 * config.z, 2 * config.latent, 1)
+        self.post_quant_conv = Conv2d(config.latent, config.z, 1)
 
     def encode(self, pixels: Tensor) -> Posterior:
         """Latents of pixels [b, colours, 8 h, 8 w] between -1 and 1."""

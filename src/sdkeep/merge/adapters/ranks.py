@@ -43,7 +43,7 @@ class Rule:
         fixed = self.keep is Keep.FIXED
         below = 1 if fixed else 0
         above = float("inf") if fixed or self.keep is Keep.THRESHOLD else 1
-        whole = not fixed or self.value == int(self.value)
+        whole = not fixed or float(self.value).is_integer()
         if not (below <= self.value <= above and whole) or self.most < 0:
             wanted = "a whole number from 1 on" if fixed else "between 0 and 1" if above == 1 else "0 or more"
             raise UsageError(f"`{self.value:g}` is no {self.keep} to keep by", f"it has to be {wanted}")

@@ -159,7 +159,7 @@ def _levels(side: str, word: str, modules: Iterable[str]) -> dict[str, str]:
             if rests & {"op", "conv"}:  # the level's sampler
                 places[here] = f"{word}_blocks.{level}.{word}samplers.0.conv"
                 ended = True
-            elif any(rest.startswith("in_layers") for rest in rests):
+            elif rests & table().unet_residual.keys():
                 places[here] = f"{word}_blocks.{level}.resnets.{turn}"
             else:
                 places[here] = f"{word}_blocks.{level}.attentions.{turn}"

@@ -1,0 +1,214 @@
+"""The files behind the names in a prompt: `<lora:name:1>`, `<hypernet:name:1>`, and embeddings, which are named bare.
+
+A name is the stem of a file, its catalogue name, or the name that its trainer wrote into it (`ss_output_name`). It is
+looked for in named folders, beside the checkpoint, in the catalogue, and in the folders of registered WebUIs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from sdkeep.actions.house import House
+from sdkeep.ground.errors import KeepError, NotFoundHere
+from sdkeep.ground.kinds import Family, Kind
+from sdkeep.ground.record import Artifact
+from sdkeep.store.names import split_name, stem_key
+
+ADAPTERS = (Kind.LORA, Kind.LYCORIS)
+GROUPS: Mapping[str, tuple[Kind, ...]] = {
+    "lora": ADAPTERS,
+    "lyco": ADAPTERS,
+    "hypernet": (Kind.HYPERNETWORK,),
+    "embedding": (Kind.EMBEDDING,),
+}
+"""What a word in a prompt can mean."""
+
+_ENDINGS = {
+    "lora": (".safetensors", ".sft", ".pt", ".ckpt", ".bin"),
+    "hypernet": (".pt", ".ckpt", ".safetensors", ".bin", ".pth"),
+    "embedding": (".pt", ".safetensors", ".bin", ".png", ".webp", ".sft", ".pth"),
+}
+_BESIDE = {
+    "lora": (".", "../Lora", "../loras", "../LyCORIS", "../lora"),
+    "hypernet": (".", "../hypernetworks"),
+    "embedding": (".", "../embeddings", "../../embeddings"),
+}
+"""Folders as they lie around a checkpoint of AUTOMATIC1111, Forge or ComfyUI."""
+_BLANKS = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that a prompt calls `name`. `artifact` is its catalogue row if it has one."""
+
+    name: str
+    path: Path
+    artifact: Artifact | None = None
+
+    @property
+    def family(self) -> Family:
+        """What the catalogue knows of its family."""
+        return self.artifact.family if self.artifact else Family.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Where to look beside the catalogue: folders that were named, the checkpoint's own, and what a picture settled.
+
+    `settled` are catalogue rows by group and name, found by their hashes; they win over every name.
+    """
+
+    named: tuple[Path, ...] = ()
+    checkpoint: Path | None = None
+    family: Family = Family.UNKNOWN
+    settled: Mapping[tuple[str, str], Artifact] = field(default_factory=dict)
+
+
+class Adapters:
+    """Every adapter, embedding and hypernetwork that a prompt can name. Nothing is listed before it is asked for."""
+
+    def __init__(self, house: House, around: Around) -> None:
+        self._house = house
+        self._around = around
+        self._listed: dict[str, tuple[Found, ...]] = {}
+
+    def called(self, word: str, name: str) -> Found:
+        """The file behind `<word:name>`; raises `NotFoundHere` with the nearest names and how to get it."""
+        group = "hypernet" if word == "hypernet" else "lora"
+        settled = self._settled(group, name)
+        if settled is not None:
+            return settled
+        listed = self._all(group)
+        wanted = stem_key(split_name(name)[0] if split_name(name)[1] in _ENDINGS[group] else name)
+        fits = [one for one in listed if stem_key(one.name) == wanted]
+        fits = fits or [one for one in listed if one.artifact and stem_key(one.artifact.name) == wanted]
+        fits = fits or [one for one in listed if group == "lora" and stem_key(_alias(one.path)) == wanted]
+        if not fits:
+            raise self._missing(group, name, [one.name for one in listed])
+        return self._best(fits)
+
+    def embeddings_in(self, texts: Iterable[str]) -> tuple[Found, ...]:
+        """The embeddings whose names occur in these prompts, in no particular case, each name once."""
+        plain = [_BLANKS.sub(" ", text.casefold()) for text in texts]
+        found: dict[str, list[Found]] = {}
+        for one in self._all("embedding"):
+            key = _BLANKS.sub(" ", one.name.casefold()).strip()
+            if key and any(key in text for text in plain):
+                found.setdefault(key, []).append(one)
+        settled = {key: self._settled("embedding", key) for key in found}
+        kept = {key: settled[key] or self._best(ones) for key, ones in found.items()}
+        return tuple(one for one in kept.values() if one.artifact is not None or _is_embedding(one.path))
+
+    def _best(self, fits: Sequence[Found]) -> Found:
+        """Of several files of one name, one made for the checkpoint's family; else the first."""
+        return next((one for one in fits if one.family is self._around.family), fits[0])
+
+    def _settled(self, group: str, name: str) -> Found | None:
+        artifact = self._around.settled.get((group, stem_key(name)))
+        return Found(name, self._bytes(artifact), artifact) if artifact else None
+
+    def _all(self, group: str) -> tuple[Found, ...]:
+        if group not in self._listed:
+            here = [*self._in_folders(group), *self._catalogued(group), *self._placed(group)]
+            self._listed[group] = tuple(here)
+        return self._listed[group]
+
+    def _in_folders(self, group: str) -> Iterator[Found]:
+        """Named folders with what is below them, then those that lie around the checkpoint, without."""
+        for folder in self._around.named:
+            yield from _files(folder.rglob("*"), group)
+        if self._around.checkpoint is not None:
+            home = self._around.checkpoint.parent
+            for word in _BESIDE[group]:
+                folder = home / word
+                if folder.is_dir():
+                    yield from _files(folder.iterdir() if word == "." else folder.rglob("*"), group)
+
+    @cached_property
+    def _has_catalogue(self) -> bool:
+        """Whether there is a catalogue: looking for a name makes none."""
+        return self._house.settings.catalogue.is_file()
+
+    def _catalogued(self, group: str) -> Iterator[Found]:
+        if not self._has_catalogue:
+            return
+        from sdkeep.catalogue.listing import Filter
+
+        for kind in GROUPS[group]:
+            for artifact in self._house.book.list(Filter(kind=kind, present=True), limit=None).items:
+                try:
+                    path = self._bytes(artifact)
+                except KeepError:  # its drive is away
+                    continue
+                for name in self._stems(artifact):
+                    yield Found(name, path, artifact)
+
+    def _stems(self, artifact: Artifact) -> tuple[str, ...]:
+        """The stems it has in its WebUIs and as published: what people type."""
+        places = self._house.book.locations_of(artifact.sha256 or "")
+        return tuple(dict.fromkeys([split_name(artifact.file_name)[0], *(Path(one.path).stem for one in places)]))
+
+    def _placed(self, group: str) -> Iterator[Found]:
+        if not self._has_catalogue:
+            return
+        from sdkeep.actions.adopt import here_now
+
+        for ui in here_now(self._house):
+            for kind in GROUPS[group]:
+                for folder in ui.folders.get(kind, ()):
+                    if folder.is_dir():
+                        yield from _files(folder.rglob("*"), group)
+
+    def _bytes(self, artifact: Artifact) -> Path:
+        from sdkeep.actions.stores import bytes_of
+
+        return bytes_of(self._house, artifact)
+
+    def _missing(self, group: str, name: str, known: list[str]) -> NotFoundHere:
+        word = "hypernetwork" if group == "hypernet" else "LoRA"
+        folded = {one.casefold(): one for one in known}
+        near = [folded[one] for one in difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.5)]
+        kind = "hypernetwork" if group == "hypernet" else "lora"
+        return NotFoundHere(
+            f"there is no {word} `{name}` here",
+            "the nearest are " + ", ".join(f"`{one}`" for one in near) if near else "no name comes near it",
+            f"`sdkeep search '{name}' --kind {kind}` finds it, `sdkeep get REF` fetches it",
+        )
+
+
+def _files(paths: Iterable[Path], group: str) -> Iterator[Found]:
+    for path in sorted(paths):
+        if path.suffix.lower() in _ENDINGS[group] and path.is_file() and not path.stem.endswith(".preview"):
+            yield Found(path.stem, path)
+
+
+def _alias(path: Path) -> str:
+    """The name that a trainer wrote into the file; empty where there is none."""
+    if path.suffix.lower() not in (".safetensors", ".sft", ""):
+        return ""
+    from sdkeep.formats.safetensors import read_header
+    from sdkeep.formats.source import FileSource
+
+    try:
+        with FileSource(path) as source:
+            return read_header(source).metadata.get("ss_output_name", "")
+    except KeepError:
+        return ""
+
+
+def _is_embedding(path: Path) -> bool:
+    """Whether an uncatalogued file that a prompt seems to name is an embedding at all."""
+    from sdkeep.formats.identify import identify
+    from sdkeep.formats.look import look
+    from sdkeep.formats.source import FileSource
+
+    try:
+        with FileSource(path) as source:
+            return identify(look(source)).kind is Kind.EMBEDDING
+    except KeepError:
+        return False

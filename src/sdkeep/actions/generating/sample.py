@@ -1,0 +1,22 @@
+"""The sample model that comes with sdkeep: `digits`, drawn in three seconds, and what was made for it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+SAMPLE = "digits"
+_NAMES = frozenset({SAMPLE, f"demo:{SAMPLE}", f"name:{SAMPLE}"})
+
+
+def sample_folder() -> Path:
+    """Where the sample model and its adapters lie."""
+    return Path(str(files("sdkeep"))) / "demo" / "models"
+
+
+def sample_file(ref: str) -> Path | None:
+    """The sample model's file when `ref` is its short name; a file or a catalogue row of that name comes first."""
+    if ref.strip().lower() not in _NAMES:
+        return None
+    path = sample_folder() / f"{SAMPLE}.safetensors"
+    return path if path.is_file() else None
