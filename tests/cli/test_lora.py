@@ -11,7 +11,7 @@ import torch
 from sdkeep.formats.digests import digest_file
 from sdkeep.ground.digest import DigestKind
 from tests.makers.adapters import lora
-from tests.world import World
+from tests.world import Result, World
 
 TO_K = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
 KEY = "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
@@ -19,6 +19,10 @@ KEY = "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.we
 
 def sha256(path: Path) -> str:
     return digest_file(path, frozenset({DigestKind.SHA256}))[0].value
+
+
+def run(world: World, *words: object) -> Result:
+    return world.run(*map(str, words))
 
 
 @pytest.fixture
@@ -40,54 +44,56 @@ def models(tmp_path: Path) -> Path:
 def test_extract_writes_a_lora_that_knows_its_parents(world: World, models: Path) -> None:
     out = models / "out.safetensors"
     before = sha256(models / "tuned.safetensors")
-    done = world.run("--json", "lora", "extract", models / "tuned.safetensors", models / "base.safetensors",
+    done = run(world, "--json", "lora", "extract", models / "tuned.safetensors", models / "base.safetensors",
                      "--rank", "8", "-o", out)  # fmt: skip
     assert done.status == 0
     assert (done.data["rank"], done.data["layers"], done.data["tensors"]) == (8, 2, 6)
     assert sha256(models / "tuned.safetensors") == before
-    assert world.run("add", out, "--no-place").status == 0
-    lineage = world.run("--json", "lineage", "out").data
+    assert run(world, "add", out, "--no-place").status == 0
+    lineage = run(world, "--json", "lineage", "out").data
     assert before in str(lineage)
-    again = world.run("--json", "lora", "extract", models / "tuned.safetensors", models / "base.safetensors", "-o", out)
+    again = run(
+        world, "--json", "lora", "extract", models / "tuned.safetensors", models / "base.safetensors", "-o", out
+    )
     assert again.codes == ["would-overwrite"]
 
 
 def test_the_same_extraction_gives_the_same_bytes(world: World, models: Path) -> None:
     for name in ("a", "b"):
-        done = world.run("lora", "extract", models / "tuned.safetensors", models / "base.safetensors", "--rank", "8",
+        done = run(world, "lora", "extract", models / "tuned.safetensors", models / "base.safetensors", "--rank", "8",
                          "-o", models / f"{name}.safetensors")  # fmt: skip
         assert done.status == 0
     assert sha256(models / "a.safetensors") == sha256(models / "b.safetensors")
 
 
 def test_merge_goes_into_the_store_with_both_parents(world: World, models: Path) -> None:
-    done = world.run("--json", "lora", "merge", f"{models / 'one.safetensors'}:0.5", models / "two.safetensors",
+    done = run(world, "--json", "lora", "merge", f"{models / 'one.safetensors'}:0.5", models / "two.safetensors",
                      "--name", "both", "--no-place")  # fmt: skip
     assert done.status == 0
     assert (done.data["name"], done.data["rank"]) == ("both", 8)
-    lineage = str(world.run("--json", "lineage", "both").data)
+    lineage = str(run(world, "--json", "lineage", "both").data)
     assert all(sha256(models / f"{name}.safetensors") in lineage for name in ("one", "two"))
 
 
 def test_resize_and_convert_say_what_they_made(world: World, models: Path) -> None:
-    small = world.run("--json", "lora", "resize", models / "one.safetensors", "--rank", "fro:0.5,most:2", "-o",
+    small = run(world, "--json", "lora", "resize", models / "one.safetensors", "--rank", "fro:0.5,most:2", "-o",
                       models / "small.safetensors")  # fmt: skip
     assert small.data["rank"] <= 2
     assert 0 < small.data["lost"] < 1
-    other = world.run("lora", "convert", models / "one.safetensors", "--to", "peft", "-o", models / "peft.safetensors")
+    other = run(world, "lora", "convert", models / "one.safetensors", "--to", "peft", "-o", models / "peft.safetensors")
     assert other.status == 0
     assert all(".lora_" in key for key in st.load_file(models / "peft.safetensors"))
 
 
 def test_a_dry_run_writes_nothing(world: World, models: Path) -> None:
-    done = world.run("--json", "lora", "resize", models / "one.safetensors", "-n", "-o", models / "x.safetensors")
+    done = run(world, "--json", "lora", "resize", models / "one.safetensors", "-n", "-o", models / "x.safetensors")
     assert done.data["dry_run"] is True
     assert not (models / "x.safetensors").exists()
 
 
 def test_embeddings_are_joined(world: World, models: Path) -> None:
-    done = world.run("--json", "embedding", "merge", models / "ti-one.safetensors", models / "ti-two.safetensors", "--how",
-                     "concat", "-o", models / "ti.safetensors")  # fmt: skip
+    one, two = (models / f"ti-{name}.safetensors" for name in ("one", "two"))
+    done = run(world, "embedding", "merge", one, two, "--how", "concat", "-o", models / "ti.safetensors")
     assert done.status == 0
     assert st.load_file(models / "ti.safetensors")["emb_params"].shape == (4, 768)
 
@@ -110,7 +116,7 @@ def test_what_cannot_be_done_is_told_in_three_parts(
     world: World, models: Path, words: tuple[str, ...], code: str
 ) -> None:
     here = [str(models / word) if word.endswith(".safetensors") else word for word in words]
-    done = world.run("--json", *here, "--no-place")
+    done = run(world, "--json", *here, "--no-place")
     assert done.status == 2
     assert done.codes == [code]
     assert all(done.document["errors"][0][part] for part in ("what", "why", "next"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from sdkeep.actions.house import House
 from sdkeep.catalogue.listing import Filter
 from sdkeep.ground.kinds import Family, Kind
-from sdkeep.ground.record import Artifact
+from sdkeep.ground.record import Artifact, Generation
 
 PAGE = 50
 
@@ -48,6 +49,47 @@ class Listing:
 
     rows: tuple[Row, ...]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRow:
+    """A picture that was made here, with the models it was made with; `here` says that the file is still there."""
+
+    path: str
+    prompt: str
+    negative: str
+    seed: str
+    width: int
+    height: int
+    models: tuple[str, ...]
+    infotext: str
+    sha256: str
+    made: str
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """A page of pictures; `next_cursor` continues it."""
+
+    pictures: tuple[PictureRow, ...]
+    next_cursor: str | None
+
+
+def generations(house: House, request: ListRequest) -> Pictures:
+    """Pictures made here whose texts or models hold every word, newest first; gone ones only with `everything`."""
+    page = house.book.list_generations(request.words, cursor=request.cursor, limit=request.limit)
+    rows = (_picture(one) for one in page.items)
+    return Pictures(tuple(row for row in rows if row.here or request.everything), page.next_cursor)
+
+
+def _picture(one: Generation) -> PictureRow:
+    models = tuple(f"{model.role} {model.name}" for model in one.models)
+    here = Path(one.path).is_file()
+    return PictureRow(
+        one.path, one.prompt, one.negative, one.seed, one.width, one.height, models, one.infotext, one.sha256,
+        one.made, here,
+    )  # fmt: skip
 
 
 def ls(house: House, request: ListRequest) -> Listing:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,14 +150,11 @@ def merge(house: House, request: MergeRequest) -> MergedFile:
 
 def check_engine() -> None:
     """Raise `UsageError` where torch is not installed."""
-    try:
-        import torch
-    except ImportError as error:
+    if find_spec("torch") is None:
         raise UsageError(
             "merging needs torch, which is not installed", "sdkeep works without it for everything but the engine",
             '`pip install "sdkeep[engine]"`',
-        ) from error  # fmt: skip
-    del torch
+        )  # fmt: skip
 
 
 def _check_target(out: Path, draft: Draft) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from sdkeep.cli.output import Mode, Out
-from sdkeep.ground.events import Ended, Event, Moved, Report, Said, Started, silent
+from sdkeep.ground.events import Ended, Event, Glimpsed, Moved, Report, Said, Started, silent
 from sdkeep.ground.text import one_line
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def ndjson(stream: TextIO, clock: Callable[[], float] = time.monotonic) -> Repor
     last: dict[str, float] = {}
 
     def report(event: Event) -> None:
+        if isinstance(event, Glimpsed):  # a picture is for eyes
+            return
         with lock:
             if isinstance(event, Moved):
                 now = clock()
@@ -49,7 +51,7 @@ def ndjson(stream: TextIO, clock: Callable[[], float] = time.monotonic) -> Repor
     return report
 
 
-def _event_json(event: Event) -> dict[str, object]:
+def _event_json(event: Started | Moved | Ended | Said) -> dict[str, object]:
     match event:
         case Started(job, what, total, unit):
             return {"event": "started", "job": job, "what": what, "total": total, "unit": unit}
@@ -72,7 +74,7 @@ def _with_sentences(out: Out, report: Report) -> Report:
 
 @contextmanager
 def _bars(stderr: TextIO) -> Iterator[Report]:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -94,6 +96,16 @@ def _bars(stderr: TextIO) -> Iterator[Report]:
             total = "" if task.total is None else f"/{task.total:,.0f}"
             return Text(f"{task.completed:,.0f}{total} {unit}", style="progress.download")
 
+    class Pictured(Progress):
+        """Bars below the picture that is being made, while there is one."""
+
+        picture: RenderableType | None = None
+
+        def get_renderables(self) -> Iterable[RenderableType]:
+            if self.picture is not None:
+                yield self.picture
+            yield from super().get_renderables()
+
     class Speed(TransferSpeedColumn):
         """Bytes a second; of other units nothing."""
 
@@ -107,7 +119,15 @@ def _bars(stderr: TextIO) -> Iterator[Report]:
         Speed(),
         TimeRemainingColumn(),
     )
-    sink = _BarSink(Progress(*columns, console=Console(file=stderr), transient=True))
+    bars = Pictured(*columns, console=Console(file=stderr), transient=True)
+
+    def show(glimpse: Glimpsed | None) -> None:
+        from sdkeep.cli.halfblocks import drawn
+
+        room = bars.console.size
+        bars.picture = drawn(glimpse, room.width - 1, max(4, room.height - 4)) if glimpse else None
+
+    sink = _BarSink(bars, show)
     try:
         yield sink
     finally:
@@ -117,8 +137,9 @@ def _bars(stderr: TextIO) -> Iterator[Report]:
 class _BarSink:
     """Turns events into bars, one a job. The screen is taken while there are jobs, and left alone between them."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, show: Callable[[Glimpsed | None], None]) -> None:
         self._progress = progress
+        self._show = show
         self._tasks: dict[str, TaskID] = {}
         self._lock = threading.Lock()
 
@@ -131,7 +152,10 @@ class _BarSink:
                     self._tasks[job] = self._progress.add_task(one_line(what, 40), total=total, unit=unit)
                 case Moved(job, done) if job in self._tasks:
                     self._progress.update(self._tasks[job], completed=done)
+                case Glimpsed():
+                    self._show(event)
                 case Ended(job) if job in self._tasks:
+                    self._show(None)
                     self._progress.remove_task(self._tasks.pop(job))
                     if not self._tasks:
                         self._progress.stop()

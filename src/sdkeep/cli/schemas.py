@@ -28,7 +28,7 @@ from sdkeep.actions.eject import Ejected
 from sdkeep.actions.get import Got
 from sdkeep.actions.licences import LicenceAudit
 from sdkeep.actions.lineage import Lineage
-from sdkeep.actions.listing import Listing
+from sdkeep.actions.listing import Listing, Pictures
 from sdkeep.actions.outdated import Outdated, Pinned
 from sdkeep.actions.merge import MergedFile, Pair
 from sdkeep.actions.lock import Locked
@@ -69,7 +69,7 @@ ANSWERS: dict[str, object] = {
     "get": list[Got] | FromImage,
     "show": list[ShownArtifact | ShownFile | ShownModel | ShownPicture | Relabelled],
     "lineage": list[Lineage],
-    "ls": Listing,
+    "ls": Listing | Pictures,
     "add": list[Added],
     "sync": Synced | Matching,
     "outdated": Outdated,

@@ -41,7 +41,17 @@ class Said:
     text: str
 
 
-Event = Started | Moved | Ended | Said
+@dataclass(frozen=True, slots=True)
+class Glimpsed:
+    """How a picture looks while it is being made: `rgb` holds `width` times `height` pixels of three bytes."""
+
+    job: str
+    width: int
+    height: int
+    rgb: bytes
+
+
+Event = Started | Moved | Ended | Said | Glimpsed
 Report = Callable[[Event], None]
 
 

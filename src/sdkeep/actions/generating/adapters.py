@@ -94,15 +94,17 @@ class Adapters:
 
     def embeddings_in(self, texts: Iterable[str]) -> tuple[Found, ...]:
         """The embeddings whose names occur in these prompts, in no particular case, each name once."""
-        plain = [_BLANKS.sub(" ", text.casefold()) for text in texts]
+        plain = "\n".join(_BLANKS.sub(" ", text.casefold()) for text in texts)
+        settled = [name for group, name in self._around.settled if group == "embedding" and _occurs(name, plain)]
         found: dict[str, list[Found]] = {}
         for one in self._all("embedding"):
-            key = _BLANKS.sub(" ", one.name.casefold()).strip()
-            if key and any(key in text for text in plain):
-                found.setdefault(key, []).append(one)
-        settled = {key: self._settled("embedding", key) for key in found}
-        kept = {key: settled[key] or self._best(ones) for key, ones in found.items()}
-        return tuple(one for one in kept.values() if one.artifact is not None or _is_embedding(one.path))
+            known = one.artifact is not None
+            if one.name.casefold() not in settled and _occurs(one.name, plain) and (known or _is_embedding(one.path)):
+                found.setdefault(one.name.casefold(), []).append(one)
+        for name in settled:
+            fits = self._settled("embedding", name)
+            found[name] = [fits] if fits else []
+        return tuple(self._best(ones) for ones in found.values())
 
     def _best(self, fits: Sequence[Found]) -> Found:
         """Of several files of one name, one made for the checkpoint's family; else the first."""
@@ -185,6 +187,12 @@ def _files(paths: Iterable[Path], group: str) -> Iterator[Found]:
     for path in sorted(paths):
         if path.suffix.lower() in _ENDINGS[group] and path.is_file() and not path.stem.endswith(".preview"):
             yield Found(path.stem, path)
+
+
+def _occurs(name: str, texts: str) -> bool:
+    """Whether a name stands in the folded texts, not within a longer word."""
+    key = _BLANKS.sub(" ", name.casefold()).strip()
+    return bool(key) and re.search(rf"(?<![^\W_]){re.escape(key)}(?![^\W_])", texts) is not None
 
 
 def _alias(path: Path) -> str:

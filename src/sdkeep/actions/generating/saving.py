@@ -76,7 +76,7 @@ def _put(part: Path, path: Path) -> None:
 
 
 def _highest(folder: Path) -> int:
-    """The highest number in a folder, whatever follows it; 0 where there is none, as in AUTOMATIC1111 from 1.10 on."""
+    """The highest number in a folder, whatever follows it; 0 where there is none."""
     numbers = (int(found[1]) for one in folder.iterdir() if (found := _NUMBERED.fullmatch(one.name)))
     return max(numbers, default=0)
 

@@ -38,9 +38,13 @@ class Extraction:
 
     def __post_init__(self) -> None:
         if not 0 < self.clamp <= 1:
-            raise UsageError(f"`{self.clamp:g}` is no quantile to clamp at", "it has to be above 0, at most 1")
+            raise UsageError(
+                f"`{self.clamp:g}` is no quantile to clamp at", "it has to be above 0, at most 1", "`--clamp 0.99`"
+            )
         if self.min_diff < 0:
-            raise UsageError(f"`{self.min_diff:g}` is no least difference", "it has to be 0 or more")
+            raise UsageError(
+                f"`{self.min_diff:g}` is no least difference", "it has to be 0 or more", "`--min-diff 0.01`"
+            )
 
 
 def extract(

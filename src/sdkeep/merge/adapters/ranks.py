@@ -13,6 +13,7 @@ from sdkeep.ground.errors import UsageError
 _SMALL = 256
 """Matrices up to this many rows or columns are decomposed exactly whatever the rule."""
 
+_EXAMPLE = "`--rank 32`, `--rank fro:0.9` or `--rank ratio:0.05,most:64`"
 _OVERSAMPLING, _TURNS = 10, 4
 _MOST_CLAMPED = 1 << 22
 
@@ -46,7 +47,7 @@ class Rule:
         whole = not fixed or float(self.value).is_integer()
         if not (below <= self.value <= above and whole) or self.most < 0:
             wanted = "a whole number from 1 on" if fixed else "between 0 and 1" if above == 1 else "0 or more"
-            raise UsageError(f"`{self.value:g}` is no {self.keep} to keep by", f"it has to be {wanted}")
+            raise UsageError(f"`{self.value:g}` is no {self.keep} to keep by", f"it has to be {wanted}", _EXAMPLE)
 
     def __str__(self) -> str:
         return f"{self.keep}:{self.value:g}" + (f",most:{self.most}" if self.most else "")
@@ -94,7 +95,8 @@ def factors_of(matrix: torch.Tensor, rule: Rule, *, seed: int = 0, name: str = "
     Martinsson and Tropp 2011, algorithms 4.4 and 5.1). The sketch depends on `seed` and the layer's `name` alone.
     """
     matrix = matrix.to(torch.float32)
-    short, wanted = min(matrix.shape), int(rule.value) + _OVERSAMPLING
+    short, wanted = min(matrix.shape), int(rule.value) + _EXAMPLE = "`--rank 32`, `--rank fro:0.9` or `--rank ratio:0.05,most:64`"
+_OVERSAMPLING
     if rule.keep is Keep.FIXED and short > _SMALL and wanted * 4 < short:
         sketch = torch.randn(matrix.shape[1], wanted, generator=_generator(seed, name))  # [in, wanted]
         range_, _ = torch.linalg.qr(matrix @ sketch)  # [out, wanted]
