@@ -69,6 +69,15 @@ ELSEWHERE = {
 }
 """Variables that are read and are no settings."""
 
+SHARED = {
+    "comfyui-yaml": "a section in its path configuration",
+    "fooocus-json": "paths in its own configuration",
+    "swarm-fds": "paths in its own configuration",
+    "flags": "flags in its start script",
+    "register": "registering each file in place, through its API",
+}
+"""What `Layout.share` says, in words."""
+
 SCOPES = {
     Scope.PREFERENCE: "environment, `sdkeep.toml`, user file",
     Scope.PERSONAL: "environment, user file",
@@ -287,9 +296,18 @@ def _layout(layout: Layout) -> Iterator[str]:
         ("Written beside a model", codes(layout.sidecars)),
         ("Start script", codes((*layout.arguments.posix, *layout.arguments.windows))),
         ("Path configuration", codes((layout.extra_paths,) if layout.extra_paths else ())),
+        ("Its own configuration", _configuration(layout)),
+        ("Address when running", codes((layout.server.url,) if layout.server.url else ())),
+        ("Can be given folders of ours by", SHARED.get(layout.share, "")),
+        ("Keeps hashes of its own", "yes, read as hints" if layout.caches else ""),
         ("To see new files", layout.refresh),
     ]
-    yield table(("Fact", "Value"), [fact for fact in facts if fact[1]])
+    if layout.refused:
+        yield f"No files are placed: {layout.refused}. Instead, {layout.instead}."
+    else:
+        yield table(("Fact", "Value"), [fact for fact in facts if fact[1]])
+    if not layout.shelves:
+        return
     heads = ("Kind", "Folders", "Extensions", "Moved by", "To paste")
     yield table(heads, [_shelf(shelf) for shelf in layout.shelves.values()])
     doubts = [str(shelf.kind) for shelf in layout.shelves.values() if not shelf.verified]
@@ -297,8 +315,16 @@ def _layout(layout: Layout) -> Iterator[str]:
         yield "Not checked against the WebUI itself: " + ", ".join(f"`{kind}`" for kind in doubts) + "."
 
 
+def _configuration(layout: Layout) -> str:
+    """The file that moves folders, and the key in it that moves all of them."""
+    own = layout.config
+    if not own.file:
+        return ""
+    return f"`{own.file}`" + (f", `{own.models}` moves all folders" if own.models else "")
+
+
 def _shelf(shelf: Shelf) -> tuple[str, ...]:
-    moved = [flag for flags in shelf.flags for flag in flags] or list(shelf.keys)
+    moved = [flag for flags in shelf.flags for flag in flags] + list(shelf.keys or shelf.config)
     folders = codes(shelf.dirs) + (", where its extension is installed" if shelf.if_installed else "")
     return (
         f"`{shelf.kind}`",

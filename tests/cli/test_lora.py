@@ -49,7 +49,7 @@ def test_extract_writes_a_lora_that_knows_its_parents(world: World, models: Path
     assert done.status == 0
     assert (done.data["rank"], done.data["layers"], done.data["tensors"]) == (8, 2, 6)
     assert sha256(models / "tuned.safetensors") == before
-    assert run(world, "add", out, "--no-place").status == 0
+    assert run(world, "add", out).status == 0
     lineage = run(world, "--json", "lineage", "out").data
     assert before in str(lineage)
     again = run(

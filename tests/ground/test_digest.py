@@ -35,7 +35,7 @@ def test_outside_spellings_are_read_or_refused(kind: str, text: str, value: str 
         ("dc3150fb", {"crc32", "autov1"}),
         ("c74b4e810b", {"autov2"}),
         ("5E2986E4C989", {"autov3"}),
-        (EMPTY_SHA256, {"sha256", "blake3"}),
+        (EMPTY_SHA256, {"sha256", "blake3", "sshs"}),
         ("abc", set()),
         ("nothex!!", set()),
     ],

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from sdkeep.actions.house import House
 from sdkeep.actions.ingredients import Ingredient, hashed, located
 from sdkeep.actions.merge import MergeParent, check_engine
+from sdkeep.actions.placing import Placed
 from sdkeep.ground.errors import NotPlaceable, UsageError, WouldOverwrite
 from sdkeep.store.names import split_name
 
 if TYPE_CHECKING:
-    from sdkeep.actions.placing import Placed
     from sdkeep.ground.kinds import Family
     from sdkeep.merge.adapters.combining import Limits
     from sdkeep.merge.adapters.embeddings import Way

@@ -11,7 +11,6 @@ from sdkeep.cli.frame import Face, Reply, verb
 from sdkeep.cli.output import Out
 from sdkeep.ground.errors import UsageError
 
-
 if TYPE_CHECKING:
     from sdkeep.actions.listing import ListRequest
 

@@ -63,6 +63,17 @@ class Pointwise(Conv2d):
         return functional.linear(input, self.weight.flatten(1), self.bias)  # [b, n, out]
 
 
+class Upsample(nn.Module):
+    """Doubles height and width."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(functional.interpolate(x, scale_factor=2, mode="nearest"))  # [b, c, 2 h, 2 w]
+
+
 def set_tiling(network: nn.Module, on: bool) -> None:
     """Let convolutions wrap around the edges (`on`), so that copies of a picture join without a seam; or as trained."""
     for layer in network.modules():

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sdkeep.diffusion.networks.config import LABEL_WIDTH, UNetConfig
-from sdkeep.diffusion.networks.layers import Conv2d, Linear, Pointwise, attend, silu
+from sdkeep.diffusion.networks.layers import Conv2d, Linear, Pointwise, Upsample, attend, silu
 
 ContextTransform = Callable[[Tensor], tuple[Tensor, Tensor]]
 """From a context [b, m, c] to the ones that keys and values are made of, both [b, m, c]."""
@@ -152,17 +152,6 @@ class Downsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.op(x)  # [b, c, h / 2, w / 2]
-
-
-class Upsample(nn.Module):
-    """Doubles height and width."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(functional.interpolate(x, scale_factor=2, mode="nearest"))  # [b, c, 2 h, 2 w]
 
 
 class Step(nn.Sequential):

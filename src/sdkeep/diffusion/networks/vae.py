@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sdkeep.diffusion.networks.config import VaeConfig
-from sdkeep.diffusion.networks.layers import Conv2d, Pointwise, attend, silu
+from sdkeep.diffusion.networks.layers import Conv2d, Pointwise, Upsample, attend, silu
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +90,6 @@ class Downsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(functional.pad(x, (0, 1, 0, 1)))  # [b, c, h / 2, w / 2]
-
-
-class Upsample(nn.Module):
-    """Doubles height and width."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(functional.interpolate(x, scale_factor=2, mode="nearest"))  # [b, c, 2 h, 2 w]
 
 
 class Level(nn.Module):
@@ -187,6 +176,3 @@ class Vae(nn.Module):
         """Pixels [b, colours, 8 h, 8 w], roughly between -1 and 1, of latents [b, latent, h, w]."""
         pixels: Tensor = self.decoder(self.post_quant_conv(latents))
         return pixels
-
-    def forward(self, latents: Tensor) -> Tensor:
-        return self.decode(latents)

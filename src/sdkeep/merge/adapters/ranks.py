@@ -95,8 +95,7 @@ def factors_of(matrix: torch.Tensor, rule: Rule, *, seed: int = 0, name: str = "
     Martinsson and Tropp 2011, algorithms 4.4 and 5.1). The sketch depends on `seed` and the layer's `name` alone.
     """
     matrix = matrix.to(torch.float32)
-    short, wanted = min(matrix.shape), int(rule.value) + _EXAMPLE = "`--rank 32`, `--rank fro:0.9` or `--rank ratio:0.05,most:64`"
-_OVERSAMPLING
+    short, wanted = min(matrix.shape), int(rule.value) + _OVERSAMPLING
     if rule.keep is Keep.FIXED and short > _SMALL and wanted * 4 < short:
         sketch = torch.randn(matrix.shape[1], wanted, generator=_generator(seed, name))  # [in, wanted]
         range_, _ = torch.linalg.qr(matrix @ sketch)  # [out, wanted]

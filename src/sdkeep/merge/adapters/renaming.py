@@ -13,7 +13,7 @@ from sdkeep.merge.adapters.saving import Made
 from sdkeep.merge.adapters.spelled import is_sdxl
 from sdkeep.weights.adapters.deltas import strength
 from sdkeep.weights.adapters.spelling import Place, place_of
-from sdkeep.weights.adapters.values import Adapter, Algorithm, Naming, Part
+from sdkeep.weights.adapters.values import Adapter, Algorithm, Part
 from sdkeep.weights.dtypes import code_of
 from sdkeep.weights.rounding import rounded
 
@@ -126,8 +126,3 @@ def _kohya(part: Part, target: str, tensor: Tensor) -> dict[str, torch.Tensor]:
         alpha = strength(part, {}) * rank
         made[f"{target}.alpha"] = torch.tensor(alpha).to(tensor(part.keys["down"]).dtype)
     return made
-
-
-def is_named(adapter: Adapter, to: Target) -> bool:
-    """Whether an adapter has these names already."""
-    return adapter.naming is (Naming.PEFT if to is Target.PEFT else Naming.KOHYA) and to is not Target.KOHYA_DIFFUSERS

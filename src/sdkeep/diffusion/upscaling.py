@@ -1,0 +1,121 @@
+"""Upscalers by AUTOMATIC1111's names: those that stretch latents, those that stretch pixels, and networks.
+
+Source of the conventions: AUTOMATIC1111 `modules/shared_items.py`, `modules/upscaler.py`, `modules/images.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from sdkeep.diffusion.jobs import Size
+from sdkeep.ground.errors import NotFoundHere
+
+Enlarge = Callable[[Image.Image, float], Image.Image]
+"""`(picture, scale) -> picture`; a network may give another size than was asked, and is asked up to three times."""
+
+_TIMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LatentMode:
+    """How torch interpolates a latent."""
+
+    mode: str
+    antialias: bool = False
+
+
+LATENT_MODES: Mapping[str, LatentMode] = {
+    "Latent": LatentMode("bilinear"),
+    "Latent (antialiased)": LatentMode("bilinear", antialias=True),
+    "Latent (bicubic)": LatentMode("bicubic"),
+    "Latent (bicubic antialiased)": LatentMode("bicubic", antialias=True),
+    "Latent (nearest)": LatentMode("nearest"),
+    "Latent (nearest-exact)": LatentMode("nearest-exact"),
+}
+
+
+def _scaled(picture: Image.Image, scale: float, how: Image.Resampling) -> Image.Image:
+    return picture.resize((int(picture.width * scale), int(picture.height * scale)), how)
+
+
+PIXEL_MODES: Mapping[str, Enlarge] = {
+    "None": lambda picture, scale: picture,
+    "Lanczos": lambda picture, scale: _scaled(picture, scale, Image.Resampling.LANCZOS),
+    "Nearest": lambda picture, scale: _scaled(picture, scale, Image.Resampling.NEAREST),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Upscaler:
+    """One of the two is set."""
+
+    name: str
+    latent: LatentMode | None = None
+    enlarge: Enlarge | None = None
+
+    def latents(self, x: Tensor, height: int, width: int) -> Tensor:
+        """Latents (b, c, h, w) at another height and width."""
+        mode = self.latent or LATENT_MODES["Latent"]
+        stretched: Tensor = functional.interpolate(x, (height, width), mode=mode.mode, antialias=mode.antialias)
+        return stretched
+
+    def picture(self, picture: Image.Image, size: Size) -> Image.Image:
+        """The picture at `size`: enlarged until it is no smaller, then brought to it by Lanczos."""
+        scale = max(size[0] / picture.width, size[1] / picture.height)
+        if scale > 1 and self.enlarge:
+            picture = _enlarged(picture, scale, self.enlarge)
+        return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _enlarged(picture: Image.Image, scale: float, enlarge: Enlarge) -> Image.Image:
+    width, height = (int(side * scale) // 8 * 8 for side in picture.size)
+    for _ in range(_TIMES):
+        before = picture.size
+        if picture.width >= width and picture.height >= height:
+            break
+        picture = enlarge(picture, scale)
+        if picture.size == before:
+            break
+    return picture if picture.size == (width, height) else picture.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def upscaler(name: str, others: Mapping[str, Enlarge] | None = None) -> Upscaler:
+    """Find one by name, in any case; `others` are networks that were opened.
+
+    Raises `NotFoundHere` with the nearest names. A name that looks like one of AUTOMATIC1111's networks is told apart.
+    """
+    pixels = {**PIXEL_MODES, **(others or {})}
+    plain = name.strip().casefold()
+    for known, mode in LATENT_MODES.items():
+        if plain == known.casefold():
+            return Upscaler(known, latent=mode)
+    for known, enlarge in pixels.items():
+        if plain == known.casefold():
+            return Upscaler(known, enlarge=enlarge)
+    names = [*LATENT_MODES, *pixels]
+    if _is_network(plain):
+        raise NotFoundHere(
+            f"`{name}` is a network that has to be given as a file",
+            "only latent upscalers, `Lanczos` and `Nearest` are built in",
+            f'`pip install "sdkeep[upscale]"` and `sdkeep search "{name}" --kind upscaler`, or `--upscaler Lanczos`',
+        )
+    folded = {known.casefold(): known for known in names}
+    near = [folded[word] for word in difflib.get_close_matches(plain, list(folded), n=3, cutoff=0.4)]
+    raise NotFoundHere(
+        f"there is no upscaler `{name}`",
+        "the nearest are " + ", ".join(f"`{one}`" for one in near) if near else f"known are {', '.join(names)}",
+        f'`--upscaler "{(near or names)[0]}"`',
+    )
+
+
+_NETWORKS = ("esrgan", "swinir", "ldsr", "scunet", "ultrasharp", "dat x", "hat", "4x", "2x", "8x", "remacri", ".pth")
+
+
+def _is_network(plain: str) -> bool:
+    return any(mark in plain for mark in _NETWORKS)
