@@ -42,7 +42,7 @@ class Tiny:
         return {key: weight.contiguous().clone() for key, weight in found.items()}
 
 
-def tiny(family: str, *, channels: int = 4, seed: int = 0) -> Tiny:
+def tiny(family: str, *, channels: int = 4, seed: int = 0, vocab: int = VOCAB) -> Tiny:
     """The family's networks; `channels` are those that the UNet takes in."""
     torch.manual_seed(seed)
     vae = AutoencoderKL(
@@ -53,7 +53,7 @@ def tiny(family: str, *, channels: int = 4, seed: int = 0) -> Tiny:
         latent_channels=4,
     )
     makers = {"sd1": _sd1, "sd2": _sd2, "sdxl": _sdxl, "sdxl-refiner": _refiner}
-    unet, text = makers[family](channels)
+    unet, text = makers[family](channels, vocab)
     for network in (unet, vae, *text):
         _stir(network)
     return Tiny(family, unet.eval(), vae.eval(), tuple(tower.eval() for tower in text))
@@ -77,9 +77,9 @@ def _unet(**kind: object) -> UNet2DConditionModel:
     return UNet2DConditionModel(sample_size=16, layers_per_block=2, **kind)  # type: ignore[arg-type]
 
 
-def _text(width: int, layers: int, act: str, projection: int = 0) -> nn.Module:
+def _text(vocab: int, width: int, layers: int, act: str, projection: int = 0) -> nn.Module:
     config = CLIPTextConfig(
-        vocab_size=VOCAB,
+        vocab_size=vocab,
         hidden_size=width,
         intermediate_size=2 * width,
         num_hidden_layers=layers,
@@ -87,14 +87,14 @@ def _text(width: int, layers: int, act: str, projection: int = 0) -> nn.Module:
         max_position_embeddings=77,
         hidden_act=act,
         projection_dim=projection or width,
-        eos_token_id=VOCAB - 1,
-        bos_token_id=VOCAB - 2,
-        pad_token_id=VOCAB - 1,
+        eos_token_id=vocab - 1,
+        bos_token_id=vocab - 2,
+        pad_token_id=vocab - 1,
     )
     return CLIPTextModelWithProjection(config) if projection else CLIPTextModel(config)
 
 
-def _sd1(channels: int) -> tuple[nn.Module, tuple[nn.Module, ...]]:
+def _sd1(channels: int, vocab: int) -> tuple[nn.Module, tuple[nn.Module, ...]]:
     kinds = ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D")
     unet = _unet(
         in_channels=channels,
@@ -104,10 +104,10 @@ def _sd1(channels: int) -> tuple[nn.Module, tuple[nn.Module, ...]]:
         cross_attention_dim=64,
         attention_head_dim=8,
     )
-    return unet, (_text(64, 3, "quick_gelu"),)
+    return unet, (_text(vocab, 64, 3, "quick_gelu"),)
 
 
-def _sd2(channels: int) -> tuple[nn.Module, tuple[nn.Module, ...]]:
+def _sd2(channels: int, vocab: int) -> tuple[nn.Module, tuple[nn.Module, ...]]:
     unet = _unet(
         in_channels=channels,
         block_out_channels=(64, 128, 128),
@@ -117,7 +117,7 @@ def _sd2(channels: int) -> tuple[nn.Module, tuple[nn.Module, ...]]:
         attention_head_dim=(1, 2, 2),
         use_linear_projection=True,
     )
-    return unet, (_text(128, 4, "gelu", 96),)
+    return unet, (_text(vocab, 128, 4, "gelu", 96),)
 
 
 def _large(channels: int, context: int, labels: int, depths: tuple[int, ...]) -> nn.Module:
@@ -136,10 +136,10 @@ def _large(channels: int, context: int, labels: int, depths: tuple[int, ...]) ->
     )
 
 
-def _sdxl(channels: int) -> tuple[nn.Module, tuple[nn.Module, ...]]:
-    text = _text(64, 3, "quick_gelu"), _text(128, 4, "gelu", 96)
+def _sdxl(channels: int, vocab: int) -> tuple[nn.Module, tuple[nn.Module, ...]]:
+    text = _text(vocab, 64, 3, "quick_gelu"), _text(vocab, 128, 4, "gelu", 96)
     return _large(channels, 192, 96 + 6 * 256, (1, 2, 3)), text
 
 
-def _refiner(channels: int) -> tuple[nn.Module, tuple[nn.Module, ...]]:
-    return _large(channels, 128, 96 + 5 * 256, (1, 4, 4)), (_text(128, 4, "gelu", 96),)
+def _refiner(channels: int, vocab: int) -> tuple[nn.Module, tuple[nn.Module, ...]]:
+    return _large(channels, 128, 96 + 5 * 256, (1, 4, 4)), (_text(vocab, 128, 4, "gelu", 96),)

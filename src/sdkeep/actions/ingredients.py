@@ -92,7 +92,7 @@ def _fetched(house: House, ref: str) -> Ingredient:
     files = sorted(got.files, key=lambda file: file.kind is not Kind.CHECKPOINT)
     artifact = house.book.artifact(files[0].sha256) if files else None
     if artifact is None:
-        raise NotFoundHere(f"`{ref}` has no model file", "nothing to merge came of it", f"`sdkeep show {ref}`")
+        raise NotFoundHere(f"`{ref}` has no model file", "nothing that holds weights came of it", f"`sdkeep show {ref}`")
     return _of(ref, artifact, bytes_of(house, artifact))
 
 
@@ -119,7 +119,7 @@ def _converted(house: House, one: Ingredient, folder: Path, place: int) -> Ingre
 
     out = folder / f"{place}.safetensors"
     made = convert_file(one.path, ConvertRequest(out=out), house.report, house.stop)
-    house.say(f"`{one.name}` was converted to be merged, without running it")
+    house.say(f"`{one.name}` was converted for this, without running it")
     if made.disarmed:
         house.warn(f"`{one.name}` is {made.verdict}; only its tensors are used")
     return replace(one, readable=out)

@@ -22,7 +22,7 @@ from sdkeep.diffusion.networks.config import UNET, VAE, ModelConfig, Prediction,
 from sdkeep.diffusion.networks.names import component_of
 from sdkeep.diffusion.networks.openclip import OpenClip
 from sdkeep.diffusion.networks.unet import UNet
-from sdkeep.diffusion.networks.vae import Vae
+from sdkeep.diffusion.networks.vae import Posterior, Vae
 from sdkeep.diffusion.sampling.levels import Levels, scaled_linear, zero_terminal
 from sdkeep.diffusion.tiles import decode_tiled, encode_tiled
 from sdkeep.formats.selection import Component
@@ -139,6 +139,7 @@ class Model:
         self.config = config
         self.device = torch_device(opening.device)
         self.dtype = opening.dtype or suitable_dtype(self.device, _stored(entries))
+        self._vae_dtype = self.dtype
         self.memory = opening.memory
         left = scaled_linear()
         self.levels = Levels(zero_terminal(left) if config.zero_terminal_snr else left)
@@ -148,6 +149,11 @@ class Model:
         self._networks = networks
         self._entries = entries
         self._ready: set[str] = set()
+
+    @property
+    def spares_memory(self) -> bool:
+        """Whether it was opened to need little memory."""
+        return self.memory is not Memory.FULL
 
     @property
     def text(self) -> tuple[TextTower, ...]:
@@ -209,10 +215,12 @@ class Model:
         Without `noise` (of the latents' shape) the middle of the distribution is taken; `tile` is a side in latents.
         """
         vae = self.vae
-        x = pixels.to(self.device, self.dtype)
-        with torch.no_grad():
-            found = encode_tiled(vae, x, tile=tile, overlap=tile // 4) if tile else vae.encode(x)
-            latents = (found.mean if noise is None else found.sample(noise.to(x))).float()
+        x = pixels.to(self.device).float()
+        found = _encode(vae, x.to(self._vae_dtype), tile)
+        if found.mean.isnan().any() and self._vae_dtype is torch.float16:
+            self._vae_dtype = torch.float32
+            found = _encode(vae.float(), x, tile)
+        latents = (found.mean if noise is None else found.sample(noise.to(found.mean))).float()
         if self.latent_mean is None or self.latent_std is None:
             return latents * self.config.scale
         return (latents - self.latent_mean.to(latents)) * 0.5 / self.latent_std.to(latents)
@@ -228,8 +236,9 @@ class Model:
             z = z / self.config.scale
         else:
             z = z * self.latent_std.to(z) / 0.5 + self.latent_mean.to(z)
-        pixels = _decode(vae, z.to(self.dtype), tile)
-        if pixels.isnan().any() and self.dtype is torch.float16:
+        pixels = _decode(vae, z.to(self._vae_dtype), tile)
+        if pixels.isnan().any() and self._vae_dtype is torch.float16:
+            self._vae_dtype = torch.float32
             pixels = _decode(vae.float(), z, tile)
         return pixels.float()
 
@@ -238,6 +247,11 @@ class Model:
         parts = ((prefix, self._networks[prefix].network) for prefix in self._networks if prefix in self._ready)
         named = ((prefix + name, weight) for prefix, network in parts for name, weight in network.named_parameters())
         return [key for key, weight in named if not torch.isfinite(weight.float()).all()]
+
+
+def _encode(vae: Vae, pixels: Tensor, tile: int) -> Posterior:
+    with torch.no_grad():
+        return encode_tiled(vae, pixels, tile=tile, overlap=tile // 4) if tile else vae.encode(pixels)
 
 
 def _decode(vae: Vae, latents: Tensor, tile: int) -> Tensor:

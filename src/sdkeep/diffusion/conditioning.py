@@ -1,6 +1,4 @@
-"""From a prompt to what the denoiser is given: chunks through the text towers, emphasis, skipped layers.
-
-Embeddings, sizes.
+"""From a prompt to what the denoiser is given: chunks through the text towers, emphasis, embeddings, sizes.
 
 Source of the conventions: AUTOMATIC1111 `modules/sd_hijack_clip.py`, `sd_hijack_open_clip.py`, `sd_emphasis.py`,
 `sd_models_xl.py`.
@@ -110,7 +108,7 @@ class Reader:
         vectors = tower.embed(tokens)
         for row, one in enumerate(column):
             for splice in one.splices:
-                spliced = self.embeddings[splice.name].vectors[place].to(vectors)[: 76 - splice.start]
+                spliced = self.embeddings[splice.name].vectors[place].to(vectors)[: 77 - splice.start]
                 vectors[row, splice.start : splice.start + len(spliced)] = spliced
         states = tower(tokens, vectors)
         config = self.model.config
@@ -150,8 +148,8 @@ def labels_of(model: Model, encoded: Encoded, size: tuple[int, int], *, negative
 
 
 def silenced(model: Model, encoded: Encoded) -> Encoded:
-    """An empty negative prompt: zeros for SDXL, which was trained so, and as read for the others."""
-    if model.config.family is not Family.SDXL:
+    """An empty negative prompt: zeros for SDXL and its refiner, which were trained so, and as read for the others."""
+    if model.config.family not in (Family.SDXL, Family.SDXL_REFINER):
         return encoded
     pooled = torch.zeros_like(encoded.pooled) if encoded.pooled is not None else None
     return Encoded(torch.zeros_like(encoded.context), pooled)

@@ -1,6 +1,4 @@
-"""Classifier-free guidance: the prompts of a step, asked together where they are equally long.
-
-And their answers combined.
+"""Classifier-free guidance: the prompts of a step, asked together where they are equally long, and their answers.
 
 Source of the conventions: AUTOMATIC1111 `modules/sd_samplers_cfg_denoiser.py`; Ho and Salimans 2022
 (arXiv:2207.12598), Liu et al. 2022 (arXiv:2206.01714) for `AND`, Brooks et al. 2022 (arXiv:2211.09800) for two

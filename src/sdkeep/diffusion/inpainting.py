@@ -70,10 +70,12 @@ def prepared(start: Start, size: Size) -> Prepared:
     mask = _mask(start.inpaint, picture.size)
     if start.inpaint.only_masked:
         return _only_masked(picture, mask, start.inpaint, size)
-    picture = resized(picture, size, start.resize)
-    mask = resized(mask, size, start.resize)
-    hole = mask.point(lambda value: min(value * 2, 255))
-    return Prepared(_content(picture, mask, start.inpaint), mask, _around(picture, hole))
+    shown = ResizeMode.RESIZE if start.resize is ResizeMode.LATENT else start.resize
+    small_mask = resized(mask, size, shown)
+    hole = small_mask.point(lambda value: min(value * 2, 255))
+    overlay = _around(resized(picture, size, shown), hole)
+    filled = _content(resized(picture, size, start.resize), resized(mask, size, start.resize), start.inpaint)
+    return Prepared(filled, small_mask, overlay)
 
 
 def _only_masked(picture: Image.Image, mask: Image.Image, how: Inpaint, size: Size) -> Prepared:

@@ -77,19 +77,25 @@ class Pass:
         return self._levelled(x * sigmas[0], sigmas, sigmas, None)
 
     def from_latents(
-        self, latents: Tensor, strength: float, mask: Mask | None = None, *, exact: bool = False
+        self,
+        latents: Tensor,
+        strength: float,
+        mask: Mask | None = None,
+        *,
+        exact: bool = False,
+        multiplier: float = 1.0,
     ) -> Tensor:
         """Latents changed by noise of `strength` (0 to 1) and sampled back.
 
         A strength of s runs the last s of the steps; `exact` runs as many steps as were asked for, of a longer
-        schedule.
+        schedule. The noise to begin with is scaled by `multiplier`.
         """
         share = min(strength, 0.999)
         if exact:
             total, kept = (int(self.steps / share) if share > 0 else 0), self.steps - 1
         else:
             total, kept = self.steps, int(share * self.steps)
-        noise = self.noise.first()
+        noise = self.noise.first() * multiplier
         if total <= 0:
             return latents
         if self.chosen.sampler.stepped is not None:

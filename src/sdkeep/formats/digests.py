@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
-from itertools import cycle
 from pathlib import Path
+from typing import Self
 
 from blake3 import blake3
 
+from sdkeep.formats.checksum import crc32
 from sdkeep.formats.safetensors import MOST_HEADER
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.digest import DIGITS, OF_TENSORS, Digest, DigestKind
 from sdkeep.ground.errors import StoreError
 from sdkeep.ground.events import Report, Stop, silent, stage
-from sdkeep.ground.source import Source, SourceInto
+from sdkeep.ground.source import Source
 
 ALL: frozenset[DigestKind] = frozenset(DigestKind) - OF_TENSORS
 
 _PIECE = 1 << 20
-_LARGE_PIECE = 4 << 20
 _WORTH_THREADS = 32 << 20
-_AT_ONCE = 4
-"""Threads for one file: SHA-256 of the whole and of the payload cost the same, the other two about half as much."""
+_AHEAD = 4
+"""Pieces in memory: a digest may be that far ahead of the slowest one."""
 
 _OLD_START, _OLD_LENGTH = 0x100000, 0x10000
 
@@ -55,31 +55,31 @@ class Hasher:
 
     def update(self, data: bytes | memoryview) -> None:
         """Take the next bytes."""
-        for take in self.parts(data):
+        for take in self.parts(data).values():
             take()
 
-    def parts(self, data: bytes | memoryview) -> list[Callable[[], object]]:
-        """The work on the next bytes, in parts that may run at the same time; all of it before more bytes come."""
+    def parts(self, data: bytes | memoryview) -> dict[DigestKind, Callable[[], object]]:
+        """The work on the next bytes by digest: each in the order in which bytes come, no matter when the others run."""
         if not data:
-            return []
+            return {}
         at, self._done = self._done, self._done + len(data)
-        work: list[Callable[[], object]] = []
+        work: dict[DigestKind, Callable[[], object]] = {}
         if self._whole:
-            work.append(partial(self._whole.update, data))
+            work[DigestKind.SHA256] = partial(self._whole.update, data)
         if self._undecided:
             self._decide(data)
         if self._payload_at is not None and self._done > self._payload_at:
-            work.append(partial(self._payload.update, memoryview(data)[max(self._payload_at - at, 0) :]))
+            work[DigestKind.SSHS] = partial(self._payload.update, memoryview(data)[max(self._payload_at - at, 0) :])
         if DigestKind.CRC32 in self._kinds:
-            work.append(partial(self._take_crc32, data))
+            work[DigestKind.CRC32] = partial(self._take_crc32, data)
         if self._blake3:
-            work.append(partial(self._blake3.update, data))
+            work[DigestKind.BLAKE3] = partial(self._blake3.update, data)
         if at < _OLD_START + _OLD_LENGTH and self._done > _OLD_START:
             self._old.update(data[max(_OLD_START - at, 0) : _OLD_START + _OLD_LENGTH - at])
         return work
 
     def _take_crc32(self, data: bytes | memoryview) -> None:
-        self._crc32 = zlib.crc32(data, self._crc32)
+        self._crc32 = crc32(data, self._crc32)
 
     def _decide(self, data: bytes | memoryview) -> None:
         """Whether this is safetensors, and where its payload begins, as soon as nine bytes are there."""
@@ -144,36 +144,63 @@ def _trace(path: Path) -> tuple[int, ...]:
 def _digest(source: Source, kinds: frozenset[DigestKind], report: Report, stop: Stop | None) -> tuple[Digest, ...]:
     hasher = Hasher(kinds, source.size)
     with ExitStack() as held, stage(report, f"hash:{source.name}", f"hash {source.name}", source.size) as moved:
-        large = source.size >= _WORTH_THREADS
-        pool = held.enter_context(ThreadPoolExecutor(_AT_ONCE, "digest")) if large else None
+        lanes = held.enter_context(_Lanes()) if source.size >= _WORTH_THREADS else None
         done = 0
-        running: list[Future[object]] = []
-        for data in _pieces(source, _LARGE_PIECE if large else _PIECE):
-            for future in running:  # the next piece was read while they ran
-                future.result()
+        for data in _pieces(source, _AHEAD if lanes else 1):
             if stop:
                 stop.check()
             done += len(data)
-            work = hasher.parts(data)
-            running = [pool.submit(part) for part in work] if pool else []
-            if not pool:
-                for part in work:
-                    part()
+            if lanes:
+                lanes.take(hasher.parts(data))
+            else:
+                hasher.update(data)
             moved(done)
-        for future in running:
-            future.result()
+        if lanes:
+            lanes.finish()
     return hasher.finish()
 
 
-def _pieces(source: Source, size: int) -> Iterator[bytes | memoryview]:
-    """The bytes of a source in order; a piece is good until the one after the next is asked for."""
+class _Lanes:
+    """A thread for each digest, so that none waits for another but where it is all the pieces ahead."""
+
+    def __init__(self) -> None:
+        self._threads: dict[DigestKind, ThreadPoolExecutor] = {}
+        self._running: deque[list[Future[object]]] = deque()
+
+    def take(self, work: dict[DigestKind, Callable[[], object]]) -> None:
+        """Begin with a piece; returns when the memory of the oldest one is free again."""
+        for kind in work.keys() - self._threads.keys():
+            self._threads[kind] = ThreadPoolExecutor(1, f"digest-{kind}")
+        self._running.append([self._threads[kind].submit(part) for kind, part in work.items()])
+        while len(self._running) >= _AHEAD:
+            self._wait()
+
+    def finish(self) -> None:
+        """Wait for all."""
+        while self._running:
+            self._wait()
+
+    def _wait(self) -> None:
+        for future in self._running.popleft():
+            future.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        for thread in self._threads.values():
+            thread.shutdown(wait=True, cancel_futures=True)
+
+
+def _pieces(source: Source, ahead: int) -> Iterator[bytes | memoryview]:
+    """The bytes of a source in order; a piece is good until `ahead` more were asked for."""
     done = 0
-    if not isinstance(source, SourceInto):
-        while done < source.size and (data := source.read_at(done, size)):
+    if not isinstance(source, FileSource):
+        while done < source.size and (data := source.read_at(done, _PIECE)):
             yield data
             done += len(data)
         return
-    buffers = cycle([memoryview(bytearray(min(size, source.size))) for _ in range(2)])
-    while done < source.size and (got := source.read_into(done, buffer := next(buffers))):
+    buffers = [memoryview(bytearray(min(_PIECE, source.size))) for _ in range(ahead)]
+    while done < source.size and (got := source.read_into(done, buffer := buffers[done // _PIECE % ahead])):
         yield buffer[:got]
         done += got

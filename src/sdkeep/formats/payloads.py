@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sdkeep.formats.checksum import crc32
 from sdkeep.formats.contents import Contents, Flaw, Member, Span
 from sdkeep.formats.gather import inflate
 from sdkeep.formats.torchzip import UNCHECKED
@@ -47,7 +47,7 @@ def _check(source: Source, member: Member, stop: Stop | None) -> Flaw | None:
         for piece in inflate(source, span) if member.compressed else _stored(source, member):
             if stop:
                 stop.check()
-            crc = zlib.crc32(piece, crc)
+            crc = crc32(piece, crc)
             done += len(piece)
     except FormatError as error:
         return Flaw(error.rule or "deflate-damaged", f"`{member.name}`: {error.what}", member.offset, member.name)

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from sdkeep.formats.checksum import crc32
 from sdkeep.formats.contents import Flaw
 from sdkeep.ground.source import Source
 
@@ -370,7 +371,7 @@ def read_member(source: Source, entry: Entry, start: int, most: int) -> tuple[by
             return b"", (Flaw("deflate-damaged", f"`{entry.name}` cannot be unpacked: {error}", start, entry.name),)
     if len(data) != entry.size:
         flaws.append(Flaw("size-mismatch", f"`{entry.name}` holds not {entry.size:,} bytes", start, entry.name))
-    if zlib.crc32(data) != entry.crc:
+    if crc32(data) != entry.crc:
         flaws.append(
             Flaw("crc-mismatch", f"the checksum of `{entry.name}` is wrong; torch would not notice", start, entry.name)
         )

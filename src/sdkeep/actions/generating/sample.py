@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 SAMPLE = "digits"
-_NAMES = frozenset({SAMPLE, f"demo:{SAMPLE}", f"name:{SAMPLE}"})
+_NAMES = frozenset({SAMPLE, f"demo:{SAMPLE}"})
 
 
 def sample_folder() -> Path:
@@ -15,8 +15,8 @@ def sample_folder() -> Path:
 
 
 def sample_file(ref: str) -> Path | None:
-    """The sample model's file when `ref` is its short name; a file or a catalogue row of that name comes first."""
-    if ref.strip().lower() not in _NAMES:
+    """The sample model's file when `ref` is its short name, `digits`; `name:digits` means the catalogue's instead."""
+    if ref.strip().lower() not in _NAMES or Path(ref).exists():
         return None
     path = sample_folder() / f"{SAMPLE}.safetensors"
     return path if path.is_file() else None

@@ -71,7 +71,7 @@ def job_of(wish: Wish, init: Path | None = None, mask: Path | None = None) -> Jo
     from sdkeep.diffusion.passes import Knobs
     from sdkeep.diffusion.sampling.noise import Rng
 
-    start = _start(wish, init, mask)
+    usual, start = Job(""), _start(wish, init, mask)
     eta = wish.values.get("eta")
     refiner_at = wish.values.get("refiner_at")
     size = size_called(wish.text("size"), "--size") if wish.text("size") else wish.size
@@ -81,11 +81,11 @@ def job_of(wish: Wish, init: Path | None = None, mask: Path | None = None) -> Jo
         prompt=wish.prompt,
         negative=wish.negative,
         size=size,
-        sampler=wish.text("sampler", Job.__dataclass_fields__["sampler"].default),
-        schedule=wish.text("schedule", "Automatic"),
-        steps=wish.whole("steps", 20),
-        cfg=wish.real("cfg", 7.0),
-        image_cfg=wish.real("image_cfg", 1.5),
+        sampler=wish.text("sampler", usual.sampler),
+        schedule=wish.text("schedule", usual.schedule),
+        steps=wish.whole("steps", usual.steps),
+        cfg=wish.real("cfg", usual.cfg),
+        image_cfg=wish.real("image_cfg", usual.image_cfg),
         seed=wish.seed("seed", wish.chance),
         count=wish.whole("count", 1),
         batch=wish.whole("batch", 1),

@@ -1,0 +1,98 @@
+"""The checkpoints of a generation: found by any reference, fetched where they are missing, ready to be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdkeep.actions.generating.sample import sample_file
+from sdkeep.actions.house import House
+from sdkeep.actions.ingredients import Ingredient, hashed, located, readable
+from sdkeep.formats.identify import identify
+from sdkeep.formats.look import look
+from sdkeep.formats.source import FileSource
+from sdkeep.ground.errors import FormatError
+from sdkeep.ground.kinds import Kind
+from sdkeep.store.names import split_name
+
+MODEL, VAE, REFINER, BASE = "model", "vae", "refiner", "base"
+
+_FITS = {
+    MODEL: (Kind.CHECKPOINT, Kind.DIFFUSION_MODEL, Kind.UNKNOWN),
+    REFINER: (Kind.CHECKPOINT, Kind.DIFFUSION_MODEL, Kind.UNKNOWN),
+    BASE: (Kind.CHECKPOINT, Kind.TEXT_ENCODER, Kind.UNKNOWN),
+    VAE: (Kind.VAE, Kind.CHECKPOINT, Kind.UNKNOWN),
+}
+_INSTEAD = {
+    Kind.LORA: "write `<lora:{stem}:1>` into the prompt", Kind.LYCORIS: "write `<lora:{stem}:1>` into the prompt",
+    Kind.EMBEDDING: "write `{stem}` into the prompt", Kind.HYPERNETWORK: "write `<hypernet:{stem}:1>` into the prompt",
+    Kind.VAE: "`--vae {ref}`", Kind.UPSCALER: "`--hires-upscaler {ref}`",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What a person named: references of models, a picture to begin from with its mask, folders with adapters."""
+
+    model: str = ""
+    vae: str = ""
+    refiner: str = ""
+    base: str = ""
+    init: Path | None = None
+    mask: Path | None = None
+    adapters: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The files to open, by what each is for; all of them safetensors, with their SHA-256."""
+
+    by_role: dict[str, Ingredient]
+
+    @property
+    def model(self) -> Ingredient:
+        """The checkpoint."""
+        return self.by_role[MODEL]
+
+    def weights(self, role: str) -> Path | None:
+        """The file to read for a role; None where there is none."""
+        one = self.by_role.get(role)
+        return one.weights if one else None
+
+
+def found(house: House, files: Files, *, dry_run: bool = False) -> dict[str, Ingredient]:
+    """The files by role, fetched where they are not here; raises `FormatError` for one of another kind."""
+    named = {MODEL: files.model, VAE: files.vae, REFINER: files.refiner, BASE: files.base}
+    known = {role: _located(house, ref, dry_run) for role, ref in named.items() if ref}
+    for role, one in known.items():
+        _check_kind(one, role)
+    return known
+
+
+def _located(house: House, ref: str, dry_run: bool) -> Ingredient:
+    sample = sample_file(ref)
+    return Ingredient(ref, sample.name, sample) if sample else located(house, [ref], dry_run=dry_run)[0]
+
+
+def _check_kind(one: Ingredient, role: str) -> None:
+    """A LoRA is no checkpoint: said before gigabytes are read."""
+    with FileSource(one.path) as source:
+        kind = identify(look(source)).kind
+    if kind in _FITS[role]:
+        return
+    wanted = "VAE" if role == VAE else "checkpoint"
+    hint = _INSTEAD.get(kind, "`sdkeep ls --kind checkpoint` lists what is here")
+    raise FormatError(
+        f"`{one.name}` is no {wanted}", f"its structure is that of: {kind}",
+        hint.format(stem=split_name(one.name)[0], ref=one.ref), rule="not-a-checkpoint",
+    )  # fmt: skip
+
+
+@contextmanager
+def opened(house: House, known: dict[str, Ingredient]) -> Iterator[Chosen]:
+    """The same with their SHA-256, pickles converted for as long as the block lasts and never run."""
+    summed = hashed(house, list(known.values()))
+    with readable(house, summed, len(summed)) as files:
+        yield Chosen(dict(zip(known, files, strict=True)))
