@@ -1,4 +1,7 @@
-"""The library in step: running WebUIs, adopted folders, what went missing, pins, archives, look-ups, pictures made."""
+"""The library in step: running WebUIs, adopted folders, what went missing, pins, archives, look-ups, pictures made.
+
+The table `trash` goes: nothing wrote it, for the trash on the disk carries its own notes.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,14 @@ PUT_IN = """
     SELECT id, name, title, file_name, base, trigger_words, keywords, description
     FROM artifact_text WHERE id = new.id; END"""
 
-ADDED = (("ui", "url"), ("ui", "share"), ("location", "missing_at"), ("model", "gone_at"), ("model", "checked_at"))
+ADDED = (
+    ("ui", "url"),
+    ("ui", "share"),
+    ("location", "missing_at"),
+    ("location", "verified_at"),
+    ("model", "gone_at"),
+    ("model", "checked_at"),
+)
 
 
 def upgrade() -> None:
@@ -70,6 +80,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("path", name="uq_adopted_path"),
     )
     pictures()
+    op.drop_table("trash")
     index_words(f"UPDATE OF {WORDS}")
 
 
@@ -83,12 +94,11 @@ def index_words(update: str) -> None:
 
 
 def pictures() -> None:
-    whole = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.create_table(
         "generation",
         key(),
         *texts("sha256", "path", "made_at", "prompt", "negative", "infotext", "settings", "seed"),
-        *(sa.Column(name, whole, nullable=False) for name in ("width", "height")),
+        *(sa.Column(name, whole(), nullable=False) for name in ("width", "height")),
         sa.PrimaryKeyConstraint("id", name="pk_generation"),
         sa.UniqueConstraint("path", name="uq_generation_path"),
     )
@@ -111,11 +121,23 @@ def pictures() -> None:
 
 def downgrade() -> None:
     index_words("UPDATE")
+    op.create_table(
+        "trash",
+        *texts("id", "sha256"),
+        sa.Column("size", whole(), nullable=False),
+        *texts("path", "original", "reason", "at"),
+        sa.PrimaryKeyConstraint("id", name="pk_trash"),
+    )
+    index("trash", "sha256")
     for table in ("generation_model", "generation", "adopted", "lookup", "unpacked", "pin"):
         op.drop_table(table)
     op.drop_index("ix_edge_trust_parent", "edge")
     for table, column in ADDED:
         op.drop_column(table, column)
+
+
+def whole() -> sa.BigInteger:
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def key() -> sa.Column[int]:

@@ -134,10 +134,10 @@ def test_a_disk_without_room_is_told(path: Path) -> None:
 
 def test_what_sqlite_says_otherwise_is_passed_on(book: Book, path: Path) -> None:
     with closing(sqlite3.connect(path)) as raw:
-        raw.execute("DROP TABLE trash")
+        raw.execute("DROP TABLE adopted")
     with pytest.raises(CatalogueError, match="refused") as caught:
-        book.trash()
-    assert "no such table: trash" in caught.value.why
+        book.adopted()
+    assert "no such table: adopted" in caught.value.why
 
 
 def test_writing_inside_a_read_is_a_mistake_of_ours(path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_sound_catalogue_has_no_problems_and_counts_what_it_knows(book: Book) 
     book.put_artifact(artifact(1))
     book.put_blob(sha(1), "/root", 12)
     assert book.check() == ()
-    assert (book.stats().artifacts, book.stats().blob_bytes, book.stats().trashed) == (1, 12, 0)
+    assert (book.stats().artifacts, book.stats().blob_bytes) == (1, 12)
 
 
 def test_a_row_that_belongs_to_nothing_is_reported(book: Book, path: Path) -> None:

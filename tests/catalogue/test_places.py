@@ -1,4 +1,4 @@
-"""Blobs, locations, interfaces, trash."""
+"""Blobs, locations, interfaces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from sdkeep.catalogue.book import Book
 from sdkeep.ground.errors import UnknownUi
-from sdkeep.ground.record import Blob, Location, Method, Sidecar, Trashed, Ui
+from sdkeep.ground.record import Blob, Location, Method, Sidecar, Ui
 from tests.makers.records import artifact, sha
 
 MAIN = Ui("main", "a1111", "/a", "{base}/{creator}", "2026-01-01T00:00:00Z")
@@ -102,16 +102,15 @@ def test_a_blob_is_unreferenced_when_no_path_uses_it(stocked: Book) -> None:
     assert len(stocked.blobs_in("/root")) == 2
 
 
-def test_the_trash_is_remembered_newest_first_and_outlives_the_artifact(stocked: Book) -> None:
-    old = Trashed("t1", "/trash/t1", "/a/x.pt", sha(1), 5, "2026-01-01T00:00:00Z", "converted")
-    new = Trashed("t2", "/trash/t2", "/a/\udcff.pt", sha(2), 6, AT)
-    stocked.put_trash(old)
-    stocked.put_trash(new)
-    stocked.forget(sha(1))
-    assert stocked.trash() == (new, old)
-    assert stocked.drop_trash("t2")
-    assert not stocked.drop_trash("t2")
-    assert stocked.trash() == (old,)
+def test_a_path_remembers_when_it_was_read_back_until_another_file_takes_it(stocked: Book) -> None:
+    stocked.put_location(location("/a/x.pt"))
+    stocked.put_location(location("/a/y.pt"))
+    stocked.mark_verified(["/a/x.pt", "/a/none.pt"])
+    assert [one.verified for one in stocked.locations()] == [AT, ""]
+    stocked.move_location("/a/x.pt", location("/a/z.pt"))
+    assert [(one.path, one.verified) for one in stocked.locations()] == [("/a/y.pt", ""), ("/a/z.pt", AT)]
+    stocked.put_location(location("/a/z.pt"))
+    assert [one.verified for one in stocked.locations()] == ["", ""]
 
 
 def test_a_sidecar_is_remembered_until_it_is_dropped_or_its_artifact_forgotten(stocked: Book) -> None:

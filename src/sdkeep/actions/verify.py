@@ -43,8 +43,10 @@ def verify(house: House, text: str) -> tuple[Checked, ...]:
         checks.append(checked)
         if checked.condition == Condition.SOUND:
             sound = Path(checked.path)
-    checks.extend(_location(house, found, location, sound) for location in house.book.locations_of(sha256))
-    return tuple(checks)
+    places = house.book.locations_of(sha256)
+    seen = [_location(house, found, location, sound) for location in places]
+    house.book.mark_verified(one.path for one in seen if one.condition != "missing")
+    return (*checks, *seen)
 
 
 def _away(found: Artifact, root: Path) -> Checked:

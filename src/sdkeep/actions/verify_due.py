@@ -7,11 +7,6 @@ from datetime import datetime, timedelta
 
 from sdkeep.actions.house import House
 from sdkeep.catalogue.listing import Filter
-from sdkeep.ground.record import Artifact
-from sdkeep.store import labels
-
-SEEN = "verified.json"
-"""In the home: when files of no store were last read back, by SHA-256; the catalogue dates those of stores."""
 
 
 def due(house: House, older_than: timedelta | None, until: datetime | None) -> Iterator[str]:
@@ -20,29 +15,21 @@ def due(house: House, older_than: timedelta | None, until: datetime | None) -> I
     With `older_than` only what was not read back since then; past the moment `until` nothing more is begun.
     """
     limit = f"{house.moment() - older_than:%Y-%m-%dT%H:%M:%SZ}" if older_than is not None else ""
-    seen = dict(labels.read(house.settings.home / SEEN))
-    elsewhere: dict[str, str] = {}
-    try:
-        for read, artifact, stored in _oldest_first(house, seen):
-            if limit and read > limit:
-                continue
-            if until is not None and house.moment() >= until:
-                return
-            yield f"name:{artifact.name}"
-            if not stored and artifact.sha256:
-                elsewhere[artifact.sha256] = house.now()
-    finally:
-        if elsewhere:
-            labels.write(house.settings.home / SEEN, seen | elsewhere)
-
-
-def _oldest_first(house: House, seen: dict[str, object]) -> list[tuple[str, Artifact, bool]]:
-    """What is here, with the time it was last read back (of its copies the one longest ago), empty for never."""
-    found: list[tuple[str, Artifact, bool]] = []
-    for artifact in house.book.list(Filter(present=True), limit=None).items:
-        if not artifact.sha256:
+    for read, name in _oldest_first(house):
+        if limit and read > limit:
             continue
-        blobs = house.book.blobs_of(artifact.sha256)
-        at = min((blob.verified for blob in blobs), default=str(seen.get(artifact.sha256, "")))
-        found.append((at, artifact, bool(blobs)))
-    return sorted(found, key=lambda one: (one[0], one[1].name))
+        if until is not None and house.moment() >= until:
+            return
+        yield f"name:{name}"
+
+
+def _oldest_first(house: House) -> list[tuple[str, str]]:
+    """When each was last read back (of its copies the one longest ago, empty for never), and its name."""
+    book = house.book
+    read: dict[str, str] = {}
+    copies = [(blob.sha256, blob.verified) for root in book.blob_roots() for blob in book.blobs_in(root)]
+    copies += [(place.sha256, place.verified) for place in book.locations() if not place.missing]
+    for sha256, at in copies:
+        read[sha256] = min(at, read.get(sha256, at))
+    here = book.list(Filter(present=True), limit=None).items
+    return sorted((read.get(one.sha256, ""), one.name) for one in here if one.sha256)

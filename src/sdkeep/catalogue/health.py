@@ -18,8 +18,6 @@ _COUNTED = {
     "edges": "SELECT count(*) FROM edge",
     "verdicts": "SELECT count(*) FROM verdict",
     "open_intents": "SELECT count(*) FROM intent WHERE state = 'open'",
-    "trashed": "SELECT count(*) FROM trash",
-    "trashed_bytes": "SELECT coalesce(sum(size), 0) FROM trash",
 }
 
 
@@ -36,8 +34,6 @@ class Stats:
     edges: int
     verdicts: int
     open_intents: int
-    trashed: int
-    trashed_bytes: int
 
 
 def stats(connection: Connection) -> Stats:

@@ -1,4 +1,4 @@
-"""Where bytes lie: store blobs, paths in interfaces and elsewhere, the registered interfaces, the trash."""
+"""Where bytes lie: store blobs, paths in interfaces and elsewhere, the registered interfaces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row
 
 from sdkeep.catalogue.connection import changed, different, query
 from sdkeep.ground.errors import UnknownUi
-from sdkeep.ground.record import Blob, Location, Method, Sidecar, Trashed, Ui
+from sdkeep.ground.record import Blob, Location, Method, Sidecar, Ui
 
 LOCATION = """
 SELECT l.*, coalesce(a.sha256, '') AS sha256, coalesce(n.name, '') AS name, coalesce(ui.name, '') AS ui
@@ -39,6 +39,7 @@ def put_location(connection: Connection, artifact_id: int, location: Location) -
         inode=str(location.inode),
         mtime_ns=location.mtime_ns,
         size=location.size,
+        verified_at=location.verified,
     ).save(connection, "path")
 
 
@@ -71,6 +72,12 @@ def mark_missing(connection: Connection, paths: Iterable[str], at: str) -> None:
     sql = "UPDATE location SET missing_at = :at WHERE path = :path AND (:at = '' OR missing_at = '')"
     for path in paths:
         changed(connection, sql, path=path, at=at)
+
+
+def verified(connection: Connection, paths: Iterable[str], at: str) -> None:
+    """Note that what lies at these paths was read back at `at`."""
+    for path in paths:
+        changed(connection, "UPDATE location SET verified_at = :at WHERE path = :path", path=path, at=at)
 
 
 def move(connection: Connection, path: str, to: Location) -> bool:
@@ -199,32 +206,6 @@ def drop_ui(connection: Connection, name: str) -> bool:
     return changed(connection, "DELETE FROM ui WHERE name = :name", name=name) > 0
 
 
-def put_trash(connection: Connection, trashed: Trashed) -> None:
-    """Record bytes that went into the trash."""
-    from sdkeep.catalogue import tables
-
-    tables.Trash(
-        id=trashed.id,
-        sha256=trashed.sha256,
-        size=trashed.size,
-        path=trashed.path,
-        original=trashed.original,
-        reason=trashed.reason,
-        at=trashed.at,
-    ).save(connection, "id")
-
-
-def trash(connection: Connection) -> tuple[Trashed, ...]:
-    """What lies in the trash, newest first."""
-    rows = query(connection, "SELECT * FROM trash ORDER BY at DESC, id")
-    return tuple(Trashed(r.id, r.path, r.original, r.sha256, r.size, r.at, r.reason) for r in rows)
-
-
-def drop_trash(connection: Connection, id: str) -> bool:
-    """Forget one thing in the trash; whether it was there."""
-    return changed(connection, "DELETE FROM trash WHERE id = :id", id=id) > 0
-
-
 def _ui_id(connection: Connection, name: str) -> int:
     rows = query(connection, "SELECT id FROM ui WHERE name = :name", name=name)
     if not rows:
@@ -250,6 +231,7 @@ def location_from(row: Row[Any]) -> Location:
         blob_root=row.blob_root,
         missing=row.missing_at,
         name="" if row.sha256 else row.name,
+        verified=row.verified_at,
     )
 
 

@@ -19,11 +19,12 @@ from sdkeep.ground.record import Artifact, Location
 from sdkeep.ground.verdict import Verdict
 
 _BATCH = 500
-_PLACES = """INSERT INTO location (path, artifact_id, ui_id, method, ours, blob_root, inode, mtime_ns, size, missing_at)
-VALUES (:path, :artifact, (SELECT id FROM ui WHERE name = :ui), :method, :ours, '', :inode, :mtime, :size, '')
+_PLACES = """INSERT INTO location (path, artifact_id, ui_id, method, ours, blob_root, inode, mtime_ns, size, missing_at,
+    verified_at)
+VALUES (:path, :artifact, (SELECT id FROM ui WHERE name = :ui), :method, :ours, '', :inode, :mtime, :size, '', '')
 ON CONFLICT (path) DO UPDATE SET artifact_id = excluded.artifact_id, ui_id = excluded.ui_id, method = excluded.method,
 ours = excluded.ours, blob_root = '', inode = excluded.inode, mtime_ns = excluded.mtime_ns, size = excluded.size,
-missing_at = ''"""
+missing_at = '', verified_at = ''"""
 _AT = text(
     """SELECT l.path, l.artifact_id, a.sha256, l.inode, l.mtime_ns, l.size FROM location l
 JOIN artifact a ON a.id = l.artifact_id WHERE l.path IN :these"""

@@ -153,7 +153,8 @@ class Ui(Table, table=True):
 class Location(Table, table=True):
     """A path that holds an artifact's bytes. `inode` is text, for some file systems number beyond 63 bits.
 
-    `missing_at` says when the file was first found gone; the row stays, so that it can come back.
+    `missing_at` says when the file was first found gone; the row stays, so that it can come back. `verified_at` is when
+    its bytes were last read back.
     """
 
     __tablename__ = "location"
@@ -169,6 +170,7 @@ class Location(Table, table=True):
     mtime_ns: int = _number()
     size: int = _number()
     missing_at: str = _text()
+    verified_at: str = _text()
 
 
 class Sidecar(Table, table=True):
@@ -386,19 +388,6 @@ class Intent(Table, table=True):
     begun_at: str = _text()
     closed_at: str = _text()
     detail: str = _text("{}")
-
-
-class Trash(Table, table=True):
-    """Bytes that were taken out of use and can be brought back."""
-
-    __tablename__ = "trash"
-    id: str = Field(sa_type=Text, primary_key=True)
-    sha256: str = Field(sa_type=Text, index=True)
-    size: int = _number()
-    path: str = _text()
-    original: str = _text()
-    reason: str = _text()
-    at: str = _text()
 
 
 class Generation(Table, table=True):

@@ -25,6 +25,7 @@ from sdkeep.actions.dedupe import Deduped
 from sdkeep.actions.doctor import Check
 from sdkeep.actions.du import Usage
 from sdkeep.actions.eject import Ejected
+from sdkeep.actions.generate import Generated
 from sdkeep.actions.get import Got
 from sdkeep.actions.licences import LicenceAudit
 from sdkeep.actions.lineage import Lineage
@@ -80,6 +81,7 @@ ANSWERS: dict[str, object] = {
     "audit": Audit | LicenceAudit,
     "allow": list[Decision],
     "convert": list[Converted],
+    "generate": Generated,
     "merge": MergedFile | list[Pair] | Again,
     "recipe show": list[ShownRecipe],
     "recipe check": list[CheckedRecipe],

@@ -199,4 +199,6 @@ def _check_size(size: Size, factor: int, flag: str) -> None:
 def _within(flag: str, value: float, least: float, most: float) -> None:
     if not (math.isfinite(value) and least <= value <= most):
         near = least if not value > least else most
-        raise UsageError(f"`--{flag} {value:g}` makes no sense", f"it goes from {least} to {most}", f"`--{flag} {near}`")
+        raise UsageError(
+            f"`--{flag} {value:g}` makes no sense", f"it goes from {least} to {most}", f"`--{flag} {near}`"
+        )

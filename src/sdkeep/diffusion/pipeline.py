@@ -24,7 +24,7 @@ from sdkeep.diffusion.jobs import Hires, Job, MaskedContent, ResizeMode, Start, 
 from sdkeep.diffusion.mending import check_latents, decoded, explained
 from sdkeep.diffusion.networks.layers import set_tiling
 from sdkeep.diffusion.passes import Mask, Pass
-from sdkeep.diffusion.pictures import to_pixels, to_picture
+from sdkeep.diffusion.pictures import to_picture, to_pixels
 from sdkeep.diffusion.prompt.networks import ExtraNetwork, take_networks
 from sdkeep.diffusion.prompt.schedule import Steps
 from sdkeep.diffusion.relay import Relay
@@ -221,9 +221,7 @@ class Pipeline:
 
     def _check(self, job: Job) -> None:
         if job.refine_at is not None and self.refiner is None:
-            raise UsageError(
-                "there is no refiner to hand over to", "none was named", "name one with `--refiner REF`"
-            )
+            raise UsageError("there is no refiner to hand over to", "none was named", "name one with `--refiner REF`")
         if job.hires:
             upscaler(job.hires.upscaler, self.upscalers)
 

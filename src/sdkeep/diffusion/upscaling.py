@@ -44,8 +44,12 @@ def _scaled(picture: Image.Image, scale: float, how: Image.Resampling) -> Image.
     return picture.resize((int(picture.width * scale), int(picture.height * scale)), how)
 
 
+def _unchanged(picture: Image.Image, _scale: float) -> Image.Image:
+    return picture
+
+
 PIXEL_MODES: Mapping[str, Enlarge] = {
-    "None": lambda picture, scale: picture,
+    "None": _unchanged,
     "Lanczos": lambda picture, scale: _scaled(picture, scale, Image.Resampling.LANCZOS),
     "Nearest": lambda picture, scale: _scaled(picture, scale, Image.Resampling.NEAREST),
 }

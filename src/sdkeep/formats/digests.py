@@ -59,7 +59,7 @@ class Hasher:
             take()
 
     def parts(self, data: bytes | memoryview) -> dict[DigestKind, Callable[[], object]]:
-        """The work on the next bytes by digest: each in the order in which bytes come, no matter when the others run."""
+        """The work on the next bytes by digest: one must follow the bytes, and need not wait for another."""
         if not data:
             return {}
         at, self._done = self._done, self._done + len(data)

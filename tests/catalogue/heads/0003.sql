@@ -6,7 +6,7 @@ INSERT INTO artifact_name (name, artifact_id) VALUES ('dreamshaper-8', 1), ('sd-
 INSERT INTO digest (artifact_id, kind, value, ours) VALUES (1, 'autov1', 'deadbeef', 1), (1, 'crc32', '00000001', 0);
 INSERT INTO blob (artifact_id, root, size, stored_at, verified_at) VALUES (1, '/models/.sdkeep', 2132625894, '2026-01-02T03:04:05Z', '');
 INSERT INTO ui (id, name, layout, root, template, added_at, url, share) VALUES (1, 'main', 'a1111', '/webui', '{base}', '2026-01-01T00:00:00Z', 'http://127.0.0.1:7860', 'paths');
-INSERT INTO location (path, artifact_id, ui_id, method, ours, blob_root, inode, mtime_ns, size, missing_at) VALUES ('/webui/models/Stable-diffusion/dreamshaper_8.safetensors', 1, 1, 'hardlink', 1, '/models/.sdkeep', '18446744073709551615', 1767323045000000000, 2132625894, '2026-02-01T00:00:00Z');
+INSERT INTO location (path, artifact_id, ui_id, method, ours, blob_root, inode, mtime_ns, size, missing_at, verified_at) VALUES ('/webui/models/Stable-diffusion/dreamshaper_8.safetensors', 1, 1, 'hardlink', 1, '/models/.sdkeep', '18446744073709551615', 1767323045000000000, 2132625894, '2026-02-01T00:00:00Z', '2026-01-20T00:00:00Z');
 INSERT INTO sidecar (path, artifact_id, ui_id, content) VALUES ('/webui/models/Stable-diffusion/dreamshaper_8.civitai.info', 1, 1, 'cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc');
 INSERT INTO model (id, hub, hub_id, name, creator, kind, gone_at, checked_at) VALUES (1, 'civitai', '4384', 'DreamShaper', 'Lykon', 'checkpoint', '2026-02-01T00:00:00Z', '2026-02-02T00:00:00Z');
 INSERT INTO release (id, model_id, hub_id, name, kind, kind_text, base, family, level, nsfw, poi, minor, sfw_only, merged, access, access_until, published_at, page, air, downloads, rating, trigger_words, tags, previews, parents, description)
@@ -18,7 +18,6 @@ INSERT INTO edge (child_id, relation, trust, parent, source, verbatim, weight, m
 INSERT INTO licence (artifact_id, release_id, licence, name, url, allows, base_model, source, seen_at, verbatim) VALUES (NULL, 1, 'creativeml-openrail-m', '', '', '{"merge":true}', '', 'civitai', '2026-01-02T03:04:05Z', '');
 INSERT INTO verdict (artifact_id, outcome, container, engine, policy, at, findings, unread) VALUES (1, 'clean-with-notes', 'safetensors', '1', '1', '2026-01-02T03:04:05Z', '[{"rule":"st-metadata","severity":"note","why":"long"}]', '[]');
 INSERT INTO intent (action, state, begun_at, closed_at, detail) VALUES ('place', 'open', '2026-01-02T03:04:05Z', '', '{"to":"/webui/x"}');
-INSERT INTO trash (id, sha256, size, path, original, reason, at) VALUES ('t1', 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', 9, '/trash/t1', '/webui/old.ckpt', 'converted', '2026-01-02T03:04:05Z');
 INSERT INTO allowance (sha256, name, who, at, reason) VALUES ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 'acme.Net', 'ada', '2026-01-02T03:04:05Z', 'our own trainer');
 INSERT INTO pin (model_id, release_id, note, at) VALUES (1, 1, 'the last good one', '2026-01-02T03:04:05Z');
 INSERT INTO unpacked (release_file_id, artifact_id, member) VALUES (1, 1, 'models/dreamshaper_8.safetensors');

@@ -24,7 +24,6 @@ from sdkeep.formats.convert import plan, write_safetensors
 from sdkeep.formats.look import look
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.errors import FormatError, PartialMatch, WrongFamily
-from tests.makers.tinymodels import VOCAB
 
 FUNCTIONS = {
     "linear": None, "relu": nn.ReLU, "leakyrelu": nn.LeakyReLU, "elu": nn.ELU, "swish": nn.Hardswish,
@@ -94,7 +93,7 @@ OPTIONS = st.fixed_dictionaries(
 
 
 @given(options=OPTIONS, multiplier=st.sampled_from([1.0, 0.5, -1.0, 1.7]))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_structure_function_and_option_is_as_trained(
     tmp_path: Path, options: dict[str, object], multiplier: float
 ) -> None:
@@ -123,7 +122,7 @@ def test_what_an_old_file_does_not_say_is_as_it_was_then(tmp_path: Path) -> None
 def test_what_our_converters_write_is_the_same_hypernetwork(tmp_path: Path, ending: str) -> None:
     options = {"layer_structure": [1, 2, 2, 1], "activation_func": "swish", "is_layer_norm": True}
     options |= {"activate_output": False, "use_dropout": True, "dropout_structure": [0, 0.1, 0.2, 0]}
-    made = reference((8, 16), **options)
+    made = reference((100, 160), **options)
     path, out = written(tmp_path / "h.pt", made, **options), tmp_path / f"converted.{ending}"
     with FileSource(path) as source:
         (write_safetensors if ending == "safetensors" else write_clean_pt)(source, plan(look(source)), out)
@@ -149,7 +148,6 @@ def test_they_bend_every_attention_of_their_widths_and_leave_again(model: Model,
     model.unet.set_context_transform(context_transform([(one, 0.0)]))
     assert torch.equal(model.predict(x, torch.tensor([10.0]), context), plain)
     assert not torch.allclose(bent, plain, atol=1e-3)
-    assert VOCAB
 
 
 def test_several_work_one_after_another(tmp_path: Path) -> None:
@@ -195,20 +193,19 @@ def test_widths_that_the_unet_has_not_are_a_warning(model: Model, tmp_path: Path
         ({"linear.0.weight": torch.ones(8, 9), "linear.0.bias": torch.ones(8)}, "takes 9 numbers where 8"),
         ({"linear.0.weight": torch.ones(9, 8), "linear.0.bias": torch.ones(9)}, "9 numbers come out"),
         ({"linear.0.weight": torch.ones(8, 8)}, "lacks its weight or its bias"),
-        ({"strange.weight": torch.ones(8, 8)}, "belongs to no layer"),
+        ({"linearity.weight": torch.ones(8, 8)}, "belongs to no layer"),
     ],
 )
 def test_broken_layers_are_named(tmp_path: Path, broken: dict[str, Tensor], why: str) -> None:
-    save_file({f"320.0.{key}": tensor for key, tensor in broken.items()}, tmp_path / "b.safetensors")
     torch.save({8: (broken, broken)}, tmp_path / "b.pt")
     with pytest.raises(FormatError) as caught:
         load_hypernetwork(tmp_path / "b.pt")
-    assert why in caught.value.why or "structure" in caught.value.why
+    assert why in caught.value.why
 
 
 def test_an_unknown_function_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(FormatError) as caught:
-        load_hypernetwork(written(tmp_path / "x.pt", reference((320,)), activation_func="os.system"))
+        load_hypernetwork(written(tmp_path / "x.pt", reference((8,)), activation_func="os.system"))
     assert "os.system" in caught.value.why
 
 

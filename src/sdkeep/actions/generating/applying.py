@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ class Applying:
 
     def within(self, networks: tuple[ExtraNetwork, ...]) -> AbstractContextManager[object]:
         """A context in which the model has these networks and no others."""
-        return self._applied(networks)
+        return self._applied(networks) if networks else nullcontext()
 
     @contextmanager
     def _applied(self, networks: tuple[ExtraNetwork, ...]) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from sdkeep.formats.identify import identify
 from sdkeep.formats.look import look
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.errors import FormatError
-from sdkeep.ground.kinds import Kind
+from sdkeep.ground.kinds import Family, Kind
 from sdkeep.store.names import split_name
 
 MODEL, VAE, REFINER, BASE = "model", "vae", "refiner", "base"
@@ -25,6 +26,7 @@ _FITS = {
     BASE: (Kind.CHECKPOINT, Kind.TEXT_ENCODER, Kind.UNKNOWN),
     VAE: (Kind.VAE, Kind.CHECKPOINT, Kind.UNKNOWN),
 }
+_RESOLUTION = re.compile(r"(\d{2,5})x(\d{2,5})$")
 _INSTEAD = {
     Kind.LORA: "write `<lora:{stem}:1>` into the prompt", Kind.LYCORIS: "write `<lora:{stem}:1>` into the prompt",
     Kind.EMBEDDING: "write `{stem}` into the prompt", Kind.HYPERNETWORK: "write `<hypernet:{stem}:1>` into the prompt",
@@ -69,6 +71,14 @@ def found(house: House, files: Files, *, dry_run: bool = False) -> dict[str, Ing
     for role, one in known.items():
         _check_kind(one, role)
     return known
+
+
+def look_at(path: Path) -> tuple[Family, tuple[int, int] | None]:
+    """A checkpoint's family, and the size that it says it was trained at."""
+    with FileSource(path) as source:
+        contents = look(source)
+    said = _RESOLUTION.match(contents.metadata.get("modelspec.resolution", ""))
+    return identify(contents).family, (int(said[1]), int(said[2])) if said else None
 
 
 def _located(house: House, ref: str, dry_run: bool) -> Ingredient:

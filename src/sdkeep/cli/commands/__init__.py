@@ -22,6 +22,7 @@ MODULES = (
     "audit",
     "allow",
     "convert",
+    "generate",
     "merge",
     "recipe",
     "lora",

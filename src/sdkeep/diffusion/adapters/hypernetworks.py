@@ -21,10 +21,11 @@ from torch.nn.modules import activation
 from sdkeep.diffusion.adapters.fitting import Asked, partial, wrong_family
 from sdkeep.diffusion.adapters.opened import Opened
 from sdkeep.diffusion.networks.config import ModelConfig
-from sdkeep.formats.convert import hypernetwork_part
 from sdkeep.ground.errors import FormatError
 from sdkeep.ground.kinds import Family
 
+_KEY = re.compile(r"(\d+)\.([01])\.(linear.+)")
+"""As `formats.convert` names what a pickle holds under an integer, here of any width."""
 _LAYER = re.compile(r"linear\.(\d+)\.(weight|bias)")
 _OLD = re.compile(r"linear([12])\.(weight|bias)")
 """Before layers could be chosen there were two, `linear1` and `linear2`."""
@@ -45,8 +46,9 @@ def activations() -> dict[str, Callable[[], nn.Module]]:
 
 
 def _takes_nothing(kind: type[nn.Module]) -> bool:
-    needed = list(inspect.signature(kind).parameters.values())
-    return all(parameter.default is not parameter.empty for parameter in needed)
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = inspect.signature(kind).parameters.values()
+    return all(parameter.default is not parameter.empty for parameter in needed if parameter.kind not in several)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,15 +149,15 @@ def load_hypernetwork(path: Path, name: str = "") -> Hypernetwork:
 
 
 def _part(file: Opened, key: str) -> tuple[int, int, str]:
-    try:
-        return hypernetwork_part(key)
-    except ValueError as error:
-        raise FormatError(
-            f"`{file.name}` is no hypernetwork",
-            f"its structure is that of: {file.identity.kind}",
-            f"sdkeep show '{file.path}'",
-            rule="not-a-hypernetwork",
-        ) from error
+    matched = _KEY.fullmatch(key)
+    if matched:
+        return int(matched[1]), int(matched[2]), matched[3]
+    raise FormatError(
+        f"`{file.name}` is no hypernetwork",
+        f"its structure is that of: {file.identity.kind}",
+        f"sdkeep show '{file.path}'",
+        rule="not-a-hypernetwork",
+    )
 
 
 def _stack(

@@ -1,0 +1,388 @@
+"""Make pictures: models found or fetched, prompts expanded, each picture saved and recorded as soon as it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdkeep.actions.generating import finding
+from sdkeep.actions.generating.adapters import Adapters, Around, Found
+from sdkeep.actions.generating.applying import Applying, key_of, resolved
+from sdkeep.actions.generating.finding import Chosen, Files
+from sdkeep.actions.generating.recording import Model, hashes, record, summed
+from sdkeep.actions.generating.repeating import Repeated, repeated
+from sdkeep.actions.generating.saving import Album
+from sdkeep.actions.generating.showing import Showing
+from sdkeep.actions.generating.texts import Dialect, Sheet
+from sdkeep.actions.generating.wishes import Value, Wish, job_of
+from sdkeep.actions.house import House
+from sdkeep.ground.errors import UsageError
+from sdkeep.ground.events import Stopped
+from sdkeep.ground.kinds import Family
+from sdkeep.ground.licence import Use
+
+if TYPE_CHECKING:
+    from sdkeep.diffusion.jobs import Job
+    from sdkeep.diffusion.pipeline import Made, Pipeline
+
+SIZES = {Family.SDXL: (1024, 1024), Family.SDXL_REFINER: (1024, 1024), Family.SD2: (768, 768)}
+"""Where a family was trained at another size than 512x512."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What to compute on: empty words mean what suits."""
+
+    device: str = ""
+    dtype: str = ""
+    low_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where pictures go and in which form, and what is told meanwhile."""
+
+    folder: Path
+    format: str = "png"
+    preview: bool = False
+    licence: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """What to draw. `values` are the options that were given, by name; `chance` is the seed where none is given.
+
+    `from_image` is a picture whose own parameters hold wherever no option was given.
+    """
+
+    prompt: str | None
+    negative: str | None
+    values: Mapping[str, Value]
+    files: Files
+    dialect: Dialect
+    machine: Machine
+    output: Output
+    chance: int
+    from_image: Path | None = None
+    strict: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UsedFile:
+    """A model of the pictures and what it was for; `weight` of an adapter in the UNet."""
+
+    role: str
+    name: str
+    sha256: str
+    path: str
+    weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A picture that was saved."""
+
+    path: str
+    seed: int
+    width: int
+    height: int
+    infotext: str
+    models: tuple[UsedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What came of it.
+
+    `models` are those of all pictures. `unhonoured` are the parameters of a repeated picture that could not be
+    honoured, `missing` what a dry run would fetch. `sellable` is empty where nobody asked; `licence` says why. `stopped`
+    pictures can be gone on with from `next_seed`.
+    """
+
+    pictures: tuple[PictureFile, ...]
+    models: tuple[UsedFile, ...]
+    folder: str
+    device: str
+    planned: int
+    grid: str = ""
+    infotext: str = ""
+    seconds: float = 0.0
+    recorded: bool = False
+    dry_run: bool = False
+    stopped: bool = False
+    next_seed: int | None = None
+    unhonoured: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    sellable: bool | None = None
+    licence: tuple[str, ...] = ()
+
+
+def check_engine() -> None:
+    """Raise `UsageError` where the engine is not installed."""
+    try:
+        import ftfy
+        import regex
+    except ImportError as error:
+        raise _no_engine(error) from error
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise _no_engine(None)
+    del ftfy, regex
+
+
+def _no_engine(error: ImportError | None) -> UsageError:
+    name = (error.name if error else "") or "torch"
+    return UsageError(
+        f"making pictures needs {name}, which is not installed",
+        "sdkeep works without the engine for everything else", '`pip install "sdkeep[engine]"`',
+    )  # fmt: skip
+
+
+def generate(house: House, request: GenerateRequest) -> Generated:
+    """Make the pictures that are asked for. Stopped, it answers with those that were done."""
+    check_engine()
+    album = Album(request.output.folder, request.output.format)
+    given = {*request.values, *_named(request.files)}
+    _checked(_wish(request, None))
+    again = repeated(house, request.from_image, given, dry_run=request.dry_run) if request.from_image else None
+    if again is not None and again.unhonoured and request.strict:
+        raise _not_honoured(request.from_image, again)
+    wish, files = _wish(request, again), _files(request.files, again)
+    _checked(wish)
+    if request.dry_run and again is not None and again.missing and not request.files.model:
+        return _nothing_fetched(request, again)
+    known = finding.found(house, files, dry_run=request.dry_run)
+    family, trained_at = finding.look_at(known[finding.MODEL].path)
+    wish = replace(wish, size=trained_at or SIZES.get(family, (512, 512)))
+    sheets = request.dialect.sheets(job_of(wish, files.init, files.mask))
+    around = Around(files.adapters, known[finding.MODEL].path, family, again.settled if again else {})
+    cast = _cast(house, Adapters(house, around), [job for sheet in sheets for job in sheet.jobs])
+    session = _Session(house, request, album, cast, again)
+    return session.planned(sheets, known) if request.dry_run else session.made(sheets, known)
+
+
+def _checked(wish: Wish) -> None:
+    """Complain of numbers and names before anything is fetched; pictures to begin from are read later."""
+    inner = {name: value for name, value in wish.values.items() if not name.startswith(_OF_PICTURES)}
+    job_of(replace(wish, values=inner))
+
+
+_OF_PICTURES = ("denoising", "resize_mode", "mask", "only_masked", "padding", "invert_mask", "refiner_at")
+
+
+def _named(files: Files) -> set[str]:
+    """The roles of the files that a person named."""
+    named = {"model": files.model, "vae": files.vae, "refiner": files.refiner, "init": files.init, "mask": files.mask}
+    return {name for name, value in named.items() if value}
+
+
+def _wish(request: GenerateRequest, again: Repeated | None) -> Wish:
+    """The options of the command line before those of the picture."""
+    prompt = request.prompt if request.prompt is not None else again.prompt if again else ""
+    negative = request.negative if request.negative is not None else again.negative if again else ""
+    values = {**(again.values if again else {}), **request.values}
+    if request.files.refiner and "refiner_at" not in values:
+        values["refiner_at"] = 0.8
+    return Wish(prompt, negative, values, request.chance)
+
+
+def _files(files: Files, again: Repeated | None) -> Files:
+    if again is None:
+        return files
+    return replace(
+        files, model=files.model or again.model, vae=files.vae or again.vae, refiner=files.refiner or again.refiner
+    )
+
+
+def _not_honoured(picture: Path | None, again: Repeated) -> UsageError:
+    return UsageError(
+        f"`{picture}` cannot be repeated in full", "not honoured would be " + "; ".join(again.unhonoured),
+        "leave out `--strict` to repeat the rest",
+    )  # fmt: skip
+
+
+def _nothing_fetched(request: GenerateRequest, again: Repeated) -> Generated:
+    count = int(request.values.get("count", 1))
+    return Generated(
+        (), (), str(request.output.folder), "", count, dry_run=True, unhonoured=again.unhonoured, missing=again.missing
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cast:
+    """The adapters of all jobs: networks by how they are called, embeddings by name."""
+
+    networks: Mapping[tuple[str, str], Found]
+    embeddings: tuple[Found, ...]
+
+
+def _cast(house: House, adapters: Adapters, jobs: Sequence[Job]) -> _Cast:
+    """Every adapter that a prompt names, found before a weight is read."""
+    from sdkeep.diffusion.prompt.networks import take_networks
+
+    prompts = [text for job in jobs for text in (job.prompt, job.hires.prompt if job.hires else "")]
+    negatives = [text for job in jobs for text in (job.negative, job.hires.negative if job.hires else "")]
+    taken = [take_networks(prompt) for prompt in dict.fromkeys(prompts)]
+    named = list(dict.fromkeys(one for _, networks in taken for one in networks))
+    texts = [*(text for text, _ in taken), *dict.fromkeys(negatives)]
+    return _Cast(resolved(house, adapters, named), adapters.embeddings_in(texts))
+
+
+@dataclass(slots=True)
+class _Session:
+    """One run: what it was asked, what it works with, and what it has made so far."""
+
+    house: House
+    request: GenerateRequest
+    album: Album
+    cast: _Cast
+    again: Repeated | None
+    pictures: list[PictureFile] = field(default_factory=list)
+    used: dict[str, UsedFile] = field(default_factory=dict)
+    _summed: dict[str, Model] = field(default_factory=dict)
+
+    def planned(self, sheets: Sequence[Sheet], known: Mapping[str, finding.Ingredient]) -> Generated:
+        """What would be made."""
+        models = [UsedFile(role, one.name, one.sha256, str(one.path)) for role, one in known.items()]
+        models += [UsedFile(group, one.name, "", str(one.path)) for (group, _), one in self.cast.networks.items()]
+        models += [UsedFile("embedding", one.name, "", str(one.path)) for one in self.cast.embeddings]
+        count = sum(job.count for sheet in sheets for job in sheet.jobs)
+        return self._answer(models, count, device="", dry_run=True)
+
+    def made(self, sheets: Sequence[Sheet], known: dict[str, finding.Ingredient]) -> Generated:
+        """Make them; a stop leaves those that are done."""
+        began = self.house.moment()
+        planned = sum(job.count for sheet in sheets for job in sheet.jobs)
+        with finding.opened(self.house, known) as chosen:
+            models = {
+                role: Model(role, one.name, one.sha256, str(one.path)) for role, one in chosen.by_role.items()
+            }
+            licence = self._licence(models)
+            pipeline = self._pipeline(chosen)
+            device = str(pipeline.model.device)
+            grid, stopped, following = "", False, None
+            for sheet in sheets:
+                done: list[Made] = []
+                try:
+                    done = self._sheet(sheet, pipeline, models, planned)
+                except Stopped:
+                    stopped, following = True, self._following(sheet)
+                    break
+                grid = self._grid(sheet, done) or grid
+        answer = self._answer(list(self.used.values()), planned, device=device, dry_run=False)
+        return replace(
+            answer, grid=grid, stopped=stopped, next_seed=following, seconds=round((self.house.moment() - began).total_seconds(), 2),
+            sellable=None if licence is None else not licence, licence=_told(licence),
+        )  # fmt: skip
+
+    def _following(self, sheet: Sheet) -> int | None:
+        """The seed of the picture that was at work, where one job makes them all."""
+        return sheet.jobs[0].seed_of(len(self.pictures)) if len(sheet.jobs) == 1 else None
+
+    def _licence(self, models: Mapping[str, Model]) -> tuple[str, ...] | None:
+        """Why the pictures may not surely be sold; empty where they may, None where nobody asked."""
+        if not self.request.output.licence:
+            return None
+        from sdkeep.actions.licences import warnings_before
+
+        everything = [*models.values(), *(self._of(one, "lora") for one in self.cast.networks.values())]
+        everything += [self._of(one, "embedding") for one in self.cast.embeddings]
+        unknown = [one.name for one in everything if self.house.book.artifact(one.sha256) is None]
+        gaps = [f"`{name}` is not in the catalogue, so nothing is known of its licence" for name in unknown]
+        return (*gaps, *warnings_before(self.house, [one.sha256 for one in everything], Use.SELL_PICTURES))
+
+    def _pipeline(self, chosen: Chosen) -> Pipeline:
+        from sdkeep.diffusion.adapters.embeddings import load_embedding
+        from sdkeep.diffusion.checkpoint import Opening, open_checkpoint
+        from sdkeep.diffusion.choosing import device_called, format_called, memory_called
+        from sdkeep.diffusion.pipeline import Pipeline
+
+        machine = self.request.machine
+        device = device_called(machine.device)
+        opening = Opening(
+            device, format_called(machine.dtype), memory_called(device, low=machine.low_memory),
+            chosen.weights(finding.VAE), chosen.weights(finding.BASE),
+        )  # fmt: skip
+        model = open_checkpoint(chosen.model.weights, opening)
+        path = chosen.weights(finding.REFINER)
+        refiner = open_checkpoint(path, replace(opening, vae=None, base=None)) if path else None
+        embeddings = {one.name: load_embedding(one.path, model, one.name) for one in self.cast.embeddings}
+        applying = Applying(self.house, model, self.cast.networks, self.request.strict)
+        return Pipeline(model, embeddings, applying.within, refiner)
+
+    def _sheet(
+        self, sheet: Sheet, pipeline: Pipeline, models: Mapping[str, Model], planned: int
+    ) -> list[Made]:
+        """The pictures of one sheet, each saved and recorded as soon as it is done."""
+        done = []
+        showing = Showing(self.house.report, pipeline.model, planned, self.request.output.preview)
+        with showing:
+            for job in sheet.jobs:
+                for made in pipeline.run(job, watch=showing.watch, stop=self.house.stop):
+                    showing.finished()
+                    self._keep(job, made, models)
+                    done.append(made)
+        return done
+
+    def _keep(self, job: Job, made: Made, models: Mapping[str, Model]) -> None:
+        from sdkeep.actions.generating.infotext import infotext
+
+        adapters = self._adapters(made)
+        text = infotext(job, made, hashes(models, adapters), has_refiner="refiner" in models)
+        path = self.album.save(made.picture, text, str(made.seed))
+        everyone = (*models.values(), *adapters)
+        files = tuple(UsedFile(one.role, one.name, one.sha256, one.path, one.weight) for one in everyone)
+        self.used.update({f"{one.role} {one.name}": one for one in files})
+        self.pictures.append(PictureFile(str(path), made.seed, *made.picture.size, text, files))
+        if self.records:
+            record(self.house, path, (job.prompt, job.negative, text), replace(job, seed=made.seed), everyone)
+
+    @property
+    def records(self) -> bool:
+        """Whether there is a catalogue: pictures of a bare file make none."""
+        return self.house.settings.catalogue.is_file()
+
+    def _adapters(self, made: Made) -> tuple[Model, ...]:
+        """What of the cast this picture was really made with."""
+        networks = [
+            replace(self._of(self.cast.networks[key_of(one)], role_of(one.kind)), name=one.name, weight=one.unet_weight)
+            for one in made.networks
+            if key_of(one) in self.cast.networks
+        ]
+        named = {one.name: one for one in self.cast.embeddings}
+        embeddings = [self._of(named[name], "embedding") for name in made.embeddings if name in named]
+        return (*networks, *embeddings)
+
+    def _of(self, one: Found, role: str) -> Model:
+        if str(one.path) not in self._summed:
+            self._summed[str(one.path)] = summed(self.house, one, role)
+        return self._summed[str(one.path)]
+
+    def _grid(self, sheet: Sheet, done: Sequence[Made]) -> str:
+        """The labelled picture of a whole sheet; empty where it is no grid."""
+        picture = sheet.drawn([one.picture for one in done]) if done else None
+        return str(self.album.save(picture, self.pictures[-1].infotext, "grid")) if picture is not None else ""
+
+    def _answer(self, models: list[UsedFile], planned: int, *, device: str, dry_run: bool) -> Generated:
+        return Generated(
+            tuple(self.pictures), tuple(models), str(self.album.folder), device, planned, dry_run=dry_run,
+            recorded=self.records and bool(self.pictures),
+            unhonoured=self.again.unhonoured if self.again else (),
+            missing=self.again.missing if self.again and dry_run else (),
+        )  # fmt: skip
+
+
+def role_of(kind: str) -> str:
+    """What a network in a prompt is called in records."""
+    return "hypernetwork" if kind == "hypernet" else "lora"
+
+
+def _told(licence: tuple[str, ...] | None) -> tuple[str, ...]:
+    if licence is None:
+        return ()
+    return licence or ("the licences of everything used allow to sell the pictures; advice, not law",)

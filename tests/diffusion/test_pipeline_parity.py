@@ -1,0 +1,162 @@
+"""Whole pipelines against diffusers': the same weights, prompts and noise, compared as latents."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sdkeep.diffusion.checkpoint import Model
+from sdkeep.diffusion.jobs import Job, Start
+from sdkeep.diffusion.pictures import to_pixels
+from sdkeep.diffusion.pipeline import Pipeline, Watched
+from sdkeep.diffusion.sampling.noise import Rng, draw
+from tests.diffusion.conftest import Paired
+from tests.makers.tinypipelines import pipeline, read
+
+CLOSE = 2e-5
+WIDTH, HEIGHT = 64, 48
+STEPS = 6
+PROMPT, NEGATIVE = "a photo of a castle", "blurry, ugly"
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def noise(model: Model, seed: int = 3) -> Tensor:
+    factor = model.vae.config.factor
+    return draw(Rng.CPU, seed, (4, HEIGHT // factor, WIDTH // factor))[None]
+
+
+def job(**changes: object) -> Job:
+    fields: dict[str, object] = {
+        "prompt": PROMPT,
+        "negative": NEGATIVE,
+        "size": (WIDTH, HEIGHT),
+        "sampler": "Euler",
+        "schedule": "Uniform",
+        "steps": STEPS,
+        "cfg": 5.0,
+        "seed": 3,
+        "rng": Rng.CPU,
+    }
+    return Job(**(fields | changes))  # type: ignore[arg-type]
+
+
+def ours(model: Model, wanted: Job, **parts: object) -> Tensor:
+    """The latents of the last step, which for Euler are the finished ones."""
+    seen: list[Watched] = []
+    list(Pipeline(model, **parts).run(wanted, watch=seen.append))  # type: ignore[arg-type]
+    return seen[-1].latents
+
+
+def apart(found: Tensor, wanted: Tensor) -> float:
+    assert found.shape == wanted.shape
+    return float((found - wanted).abs().max() / wanted.abs().max())
+
+
+def said(theirs, negative: str = NEGATIVE) -> dict[str, Tensor]:
+    positive, other = read(theirs, PROMPT), read(theirs, negative)
+    texts = {"prompt_embeds": positive.states, "negative_prompt_embeds": other.states}
+    if positive.pooled is not None and other.pooled is not None:
+        texts |= {"pooled_prompt_embeds": positive.pooled, "negative_pooled_prompt_embeds": other.pooled}
+    return texts
+
+
+def asked(theirs, kind: str = "text", prediction: str = "epsilon", **how: object) -> Tensor:
+    made = pipeline(theirs, kind, prediction)
+    with torch.no_grad():
+        return made(guidance_scale=5.0, num_inference_steps=STEPS, output_type="latent", **how).images
+
+
+@pytest.mark.parametrize(
+    ("family", "prediction"), [("sd1", ""), ("sd2", ""), ("sd2", "v"), ("sd1", "v"), ("sdxl", ""), ("sdxl", "v")]
+)
+def test_text_becomes_the_picture_that_diffusers_makes(
+    paired: Callable[..., Paired], family: str, prediction: str
+) -> None:
+    theirs, model = paired(family, prediction=prediction)
+    size = {"height": HEIGHT, "width": WIDTH}
+    wanted = asked(
+        theirs,
+        prediction="v_prediction" if prediction else "epsilon",
+        latents=noise(model),
+        **size,
+        **said(theirs),
+    )
+    assert apart(ours(model, job()), wanted) < CLOSE
+
+
+def test_an_empty_negative_prompt_of_sdxl_is_zeros(paired: Callable[..., Paired]) -> None:
+    theirs, model = paired("sdxl")
+    texts = said(theirs)
+    texts |= {
+        name: torch.zeros_like(texts[name]) for name in ("negative_prompt_embeds", "negative_pooled_prompt_embeds")
+    }
+    wanted = asked(theirs, latents=noise(model), height=HEIGHT, width=WIDTH, **texts)
+    assert apart(ours(model, job(negative="")), wanted) < CLOSE
+
+
+def test_the_refiner_makes_what_diffusers_makes_of_a_picture(paired: Callable[..., Paired]) -> None:
+    theirs, model = paired("sdxl-refiner")
+    picture = gradient()
+    latents = model.to_latents(to_pixels(picture))
+    wanted = asked(
+        theirs,
+        image=latents,
+        strength=0.5,
+        generator=torch.Generator().manual_seed(3),
+        original_size=(HEIGHT, WIDTH),
+        target_size=(HEIGHT, WIDTH),
+        **said(theirs),
+    )
+    assert apart(ours(model, job(start=Start(picture, denoising=0.4))), wanted) < CLOSE
+
+
+def gradient() -> Image.Image:
+    across = Image.linear_gradient("L").rotate(90).resize((WIDTH, HEIGHT))
+    down = Image.linear_gradient("L").resize((WIDTH, HEIGHT))
+    return Image.merge("RGB", (across, down, Image.new("L", (WIDTH, HEIGHT), 90)))
+
+
+@pytest.mark.parametrize(("denoising", "theirs_runs"), [(0.4, 0.5), (0.7, 5 / 6), (1.0, 1.0)])
+def test_a_picture_becomes_the_picture_that_diffusers_makes(
+    paired: Callable[..., Paired], denoising: float, theirs_runs: float
+) -> None:
+    """AUTOMATIC1111 runs one step more of the same schedule than diffusers for a strength."""
+    theirs, model = paired("sd1")
+    picture = gradient()
+    wanted = asked(
+        theirs,
+        "picture",
+        image=model.to_latents(to_pixels(picture)),
+        strength=theirs_runs + 1e-6 if theirs_runs < 1 else 1.0,
+        generator=torch.Generator().manual_seed(3),
+        **said(theirs),
+    )
+    assert apart(ours(model, job(start=Start(picture, denoising=denoising))), wanted) < CLOSE
+
+
+def test_an_instruction_changes_the_picture_as_diffusers_changes_it(paired: Callable[..., Paired]) -> None:
+    theirs, model = paired("sd1", 8)
+    picture = gradient()
+    begun = model.to_latents(to_pixels(picture))
+    greatest = model.levels.greatest
+    wanted = asked(
+        theirs,
+        "edit",
+        image=to_pixels(picture) / 2 + 0.5,
+        image_guidance_scale=1.7,
+        latents=noise(model) + begun / greatest,
+        **said(theirs),
+    )
+    made = ours(model, job(image_cfg=1.7, start=Start(picture, denoising=1.0)))
+    assert apart(made, wanted) < CLOSE
