@@ -1,11 +1,13 @@
 """Train the sample model that sdkeep ships: Stable Diffusion in small, in SD 1.x's own keys, on handwritten digits.
 
     python scripts/train_sample_model.py [--out FOLDER] [--hurry]
+    python scripts/train_sample_model.py --adapters [--out FOLDER] [--hurry]
 
 The data are the 1,797 pictures of 8x8 that scikit-learn carries (UCI ML, public), drawn at 32x32. The recipe is that
 of the large ones: an autoencoder; then a denoiser and a text tower on its latents, with one prompt in ten left empty
 for classifier-free guidance. Everything is seeded; a run takes about ten minutes on two cores. `--hurry` trains a few
-steps, to see that the script works.
+steps, to see that the script works. `--adapters` trains, on the model in the folder, what comes with it
+(`train_sample_adapters.py`).
 """
 
 from __future__ import annotations
@@ -18,11 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import train_sample_adapters as adapters
 from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sdkeep.diffusion.checkpoint import Opening, open_checkpoint
 from sdkeep.diffusion.networks.clip import Clip
 from sdkeep.diffusion.networks.config import ClipConfig, UNetConfig, VaeConfig
 from sdkeep.diffusion.networks.unet import UNet
@@ -223,14 +227,39 @@ METADATA = {
 }
 
 
+def train_adapters(folder: Path, steps: int) -> None:
+    """A LoRA, an embedding and a hypernetwork for the model in the folder, beside it."""
+    model = open_checkpoint(folder / "digits.safetensors", Opening(dtype=torch.float32))
+    data = digits_data(copies=2)
+
+    def lesson(change: adapters.Change, words: tuple[str, ...] = WORDS) -> adapters.Lesson:
+        kept = torch.isin(data.digits, torch.tensor([WORDS.index(word) for word in words]))
+        pictures, digits = change(data.pictures[kept]), data.digits[kept]
+        latents = torch.cat([model.to_latents(part) for part in pictures.split(128)])
+        places = torch.tensor([words.index(word) if word in words else 0 for word in WORDS])[digits]
+        return adapters.Lesson(model, latents, places, words, PROMPTS, tokens_of, _say)
+
+    _say("mirrored, a LoRA")
+    adapters.train_lora(lesson(adapters.mirrored), folder / "mirrored.safetensors", steps)
+    _say("lucky, an embedding")
+    adapters.train_embedding(lesson(lambda same: same, ("seven",)), folder / "lucky.safetensors", steps // 2, "seven")
+    _say("slanted, a hypernetwork")
+    adapters.train_hypernetwork(lesson(adapters.slanted), folder / "slanted.safetensors", steps)
+    _say("written")
+
+
 def main() -> None:
     """Train and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("src/sdkeep/demo/models"))
     parser.add_argument("--hurry", action="store_true")
+    parser.add_argument("--adapters", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.adapters:
+        train_adapters(options.out, 4 if options.hurry else 400)
+        return
     data = digits_data()
     vae = train_vae(data, 4 if options.hurry else 320, seed=1)
     latents = latents_of(vae, data)

@@ -116,3 +116,53 @@ def test_decisions_and_files_where_they_lie_are_saved_from_a_damaged_catalogue(w
 def test_two_backups_in_one_second_are_two(world: World) -> None:
     copies = {world.good("db", "backup").data["copy"] for _ in range(3)}
     assert len(copies) == 3
+
+
+def test_where_webuis_answer_what_they_share_and_adopted_folders_are_known_again(world: World) -> None:
+    world.ui("comfyui", "--share", "--url", "http://127.0.0.1:8188")
+    world.ui("a1111", "--url", "http://127.0.0.1:7860")
+    mine = world.root / "mine"
+    (mine / "deep").mkdir(parents=True)
+    (mine / "deep/mine.safetensors").write_bytes(MINE)
+    world.good("add", "--in-place", "--no-hash", str(mine))
+    with world.house() as house:
+        before = house.book.uis(), house.book.adopted()
+    assert all(ui.url for ui in before[0]) and any(ui.share for ui in before[0]) and before[1]
+    world.catalogue.unlink()
+    rebuilt = world.good("db", "rebuild").data
+    with world.house() as house:
+        assert (house.book.uis(), house.book.adopted()) == before
+    assert rebuilt["in_place"] == 1
+    assert [one["name"] for one in world.good("ls").data["rows"]] == ["mine"]
+    world.good("sync", "--yes")
+    assert [one[1] for one in known(world)] == [sha256(MINE)]
+
+
+def test_an_adopted_folder_on_a_drive_that_is_away_is_kept_in_mind(world: World) -> None:
+    mine = world.root / "mine"
+    mine.mkdir()
+    (mine / "mine.safetensors").write_bytes(MINE)
+    world.good("add", "--in-place", str(mine))
+    mine.rename(world.root / "away")
+    world.catalogue.unlink()
+    (note,) = world.good("db", "rebuild").data["notes"]
+    assert str(mine) in note
+    (world.root / "away").rename(mine)
+    world.good("sync", "--yes")
+    assert [one[1] for one in known(world)] == [sha256(MINE)]
+
+
+def test_what_was_written_beside_models_is_ours_again_and_edited_ones_are_not(world: World, a1111: Path) -> None:
+    world.good("get", "civitai:1002@10021", "civitai:1003")
+    with world.house() as house:
+        before = [one for item in house.book.list().items for one in house.book.sidecars_of(item.sha256 or "")]
+    assert len(before) >= 2
+    edited = Path(before[0].path)
+    edited.write_bytes(edited.read_bytes() + b" ")
+    world.catalogue.unlink()
+    world.good("db", "rebuild")
+    with world.house() as house:
+        after = [one for item in house.book.list().items for one in house.book.sidecars_of(item.sha256 or "")]
+    assert sorted(one.path for one in after) == sorted(one.path for one in before[1:])
+    world.good("rm", *(one["name"] for one in world.good("ls").data["rows"]), "--yes")
+    assert [path for path in (Path(one.path) for one in before) if path.exists()] == [edited]

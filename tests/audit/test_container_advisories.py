@@ -26,7 +26,7 @@ def with_data(**lies: object) -> bytes:
 ZIPS = {
     "CVE-2025-1944-local-name": ({"local": {"name": b"archive/data.txt"}}, "local-name-mismatch"),
     "CVE-2025-1945-local-flags": ({"local": {"flags": 1}}, "local-flags-mismatch"),
-    "CVE-2025-10156-checksum": ({"crc": 1}, "crc-mismatch"),
+    "CVE-2025-10156-GHSA-mjqp-26hc-grxg-checksum": ({"crc": 1}, "crc-mismatch"),
 }
 
 

@@ -61,7 +61,7 @@ def test_a_current_start_and_all_reading_load_neither_alembic_nor_the_tables(pat
         "from sdkeep.catalogue.book import Book\n"
         "with Book.open(Path(sys.argv[1]), lambda: datetime.now(UTC)) as book:\n"
         "    book.list(); book.search('x'); book.by_name('x'); book.artifact('0' * 64); book.uis(); book.stats()\n"
-        "    book.release_of('0' * 64); book.verdict_of('0' * 64); book.locations(); book.trash()\n"
+        "    book.release_of('0' * 64); book.verdict_of('0' * 64); book.locations(); book.adopted()\n"
         "print(sorted({name.partition('.')[0] for name in sys.modules} & {'alembic', 'sqlmodel', 'pydantic'}))\n"
     )
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)

@@ -12,6 +12,7 @@ from sdkeep.actions.house import House
 from sdkeep.actions.intake import Arrival, Terms, take_in
 from sdkeep.actions.paths import files_of, place_of
 from sdkeep.actions.placing import Placed, Placing, place_everywhere
+from sdkeep.actions.scan import warn_of_config
 from sdkeep.actions.stores import store_near
 from sdkeep.ground.errors import HubError, KeepError, NotFoundHere, NotPlaceable, StoreError
 from sdkeep.ground.kinds import Family, Kind
@@ -65,6 +66,7 @@ def add(house: House, path: Path, request: AddRequest) -> Added:
     """Copy one file into the store; raises `UnsafeFile` for a bad one."""
     if request.dry_run:
         seen = examine_fully(path, house.report, house.stop, house.allowed)
+        warn_of_config(house, path, seen.contents.container)
         return _added(path, seen, "", request, already=house.book.artifact(seen.sha256) is not None)
     return _copy_in(house, path, request)
 
@@ -122,6 +124,7 @@ def _copy_in(house: House, path: Path, request: AddRequest) -> Added:
     try:
         copy_new(path, staged, stop=house.stop)
         seen = examine_fully(staged, house.report, house.stop, house.allowed)
+        warn_of_config(house, path, seen.contents.container)
         before = house.book.artifact(seen.sha256)
         release, file = _origin(house, seen, request)
         origin = f"path:{path.absolute()}" if release is None else ""

@@ -15,7 +15,9 @@ from sdkeep.actions.folders import Root, Seen, given, walk
 from sdkeep.actions.hashing import HashOutcome, hash_waiting
 from sdkeep.actions.house import House
 from sdkeep.actions.intake import Arrival, Terms, describe, refusal
+from sdkeep.actions.labels import label_uis
 from sdkeep.actions.placing import here, surroundings
+from sdkeep.actions.scan import warn_of_config
 from sdkeep.catalogue.foreign import foreign_rows
 from sdkeep.catalogue.sightings import Sighting
 from sdkeep.formats.metadata import edges
@@ -90,8 +92,7 @@ def adopt(house: House, paths: Sequence[Path], request: AdoptRequest) -> Adoptio
     if request.dry_run:
         glances, failed = _glances(house, fresh, request.kind)
         return Adoption(glances, standing, HashOutcome(()), failed)
-    for folder in folders:
-        house.book.put_adopted(str(folder))
+    _remember(house, folders)
     glances, failed = sight(house, fresh, walked.names, request.kind)
     house.say(f"{len(glances)} files are listed")
     hashes = hash_waiting(house) if request.hash else HashOutcome(())
@@ -101,6 +102,16 @@ def adopt(house: House, paths: Sequence[Path], request: AdoptRequest) -> Adoptio
 
         identified = look_up(house).found
     return Adoption(glances, standing, hashes, failed, identified)
+
+
+def _remember(house: House, folders: Sequence[Path]) -> None:
+    """Note that these folders are adopted, in the catalogue and beside it."""
+    known = house.book.adopted()
+    fresh = [str(folder) for folder in folders if str(folder) not in known]
+    for folder in fresh:
+        house.book.put_adopted(folder)
+    if fresh:
+        label_uis(house)
 
 
 def sight(
@@ -237,6 +248,8 @@ def _sighting(
     if not seen.verdict.outcome.placeable:
         error = refusal(arrival, seen.verdict)
         house.warn(f"{error.what}: {error.why}; it is catalogued and stays where it is")
+    if sidecars.config is not None:
+        warn_of_config(house, path, seen.contents.container)
     lineage = tuple(edges(seen.contents.metadata, seen.contents.extras))
     return Sighting(facts, one.in_place(), seen.verdict, lineage, tuple(dict.fromkeys((*hints, *sidecars.digests))))
 

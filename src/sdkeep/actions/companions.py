@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdkeep.actions.house import House
+from sdkeep.actions.labels import label
 from sdkeep.actions.placing import Placing, words_of
+from sdkeep.actions.stores import holder
 from sdkeep.ground.digest import Digest, DigestKind
 from sdkeep.ground.errors import BadSetting, KeepError
 from sdkeep.ground.kinds import Kind
@@ -24,7 +26,7 @@ NONE = "none"
 
 def write_beside(house: House, found: Installed, artifact: Artifact, location: Location, placing: Placing) -> None:
     """Write the sidecars that this layout wants; trouble with one is a warning, the model stays placed."""
-    model = Path(location.path)
+    model, sha256, wrote = Path(location.path), artifact.sha256 or "", False
     for dialect in sorted(dialects(house, found), key=lambda one: one != PICTURE):
         try:
             written = (
@@ -36,7 +38,11 @@ def write_beside(house: House, found: Installed, artifact: Artifact, location: L
             house.warn(f"{error.what}: {error.why}")
             continue
         if written is not None and written.created:
-            house.book.put_sidecar(Sidecar(str(written.path), artifact.sha256 or "", written.sha256, found.ui.name))
+            house.book.put_sidecar(Sidecar(str(written.path), sha256, written.sha256, found.ui.name))
+            wrote = True
+    store = holder(house, sha256) if wrote else None
+    if store is not None:
+        label(house, store, sha256)
 
 
 def dialects(house: House, found: Installed) -> tuple[str, ...]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdkeep import __version__
 from sdkeep.actions.generating import finding
 from sdkeep.actions.generating.adapters import Adapters, Around, Found
 from sdkeep.actions.generating.applying import Applying, key_of, resolved
 from sdkeep.actions.generating.finding import Chosen, Files
 from sdkeep.actions.generating.recording import Model, hashes, record, summed
-from sdkeep.actions.generating.repeating import Repeated, repeated
 from sdkeep.actions.generating.saving import Album
 from sdkeep.actions.generating.showing import Showing
 from sdkeep.actions.generating.texts import Dialect, Sheet
@@ -25,6 +24,7 @@ from sdkeep.ground.kinds import Family
 from sdkeep.ground.licence import Use
 
 if TYPE_CHECKING:
+    from sdkeep.actions.generating.repeating import Repeated
     from sdkeep.diffusion.jobs import Job
     from sdkeep.diffusion.pipeline import Made, Pipeline
 
@@ -99,8 +99,8 @@ class Generated:
     """What came of it.
 
     `models` are those of all pictures. `unhonoured` are the parameters of a repeated picture that could not be
-    honoured, `missing` what a dry run would fetch. `sellable` is empty where nobody asked; `licence` says why. `stopped`
-    pictures can be gone on with from `next_seed`.
+    honoured, `missing` what a dry run would fetch. `sellable` is empty where nobody asked; `licence` says why. What was
+    `stopped` can be gone on with from `next_seed`.
     """
 
     pictures: tuple[PictureFile, ...]
@@ -149,7 +149,7 @@ def generate(house: House, request: GenerateRequest) -> Generated:
     album = Album(request.output.folder, request.output.format)
     given = {*request.values, *_named(request.files)}
     _checked(_wish(request, None))
-    again = repeated(house, request.from_image, given, dry_run=request.dry_run) if request.from_image else None
+    again = _repeated(house, request, given)
     if again is not None and again.unhonoured and request.strict:
         raise _not_honoured(request.from_image, again)
     wish, files = _wish(request, again), _files(request.files, again)
@@ -159,11 +159,20 @@ def generate(house: House, request: GenerateRequest) -> Generated:
     known = finding.found(house, files, dry_run=request.dry_run)
     family, trained_at = finding.look_at(known[finding.MODEL].path)
     wish = replace(wish, size=trained_at or SIZES.get(family, (512, 512)))
-    sheets = request.dialect.sheets(job_of(wish, files.init, files.mask))
+    literal = request.prompt is None
+    sheets = request.dialect.sheets(job_of(wish, files.init, files.mask), literal=literal)
     around = Around(files.adapters, known[finding.MODEL].path, family, again.settled if again else {})
     cast = _cast(house, Adapters(house, around), [job for sheet in sheets for job in sheet.jobs])
     session = _Session(house, request, album, cast, again)
     return session.planned(sheets, known) if request.dry_run else session.made(sheets, known)
+
+
+def _repeated(house: House, request: GenerateRequest, given: set[str]) -> Repeated | None:
+    if request.from_image is None:
+        return None
+    from sdkeep.actions.generating.repeating import repeated
+
+    return repeated(house, request.from_image, given, dry_run=request.dry_run)
 
 
 def _checked(wish: Wish) -> None:
@@ -259,9 +268,7 @@ class _Session:
         began = self.house.moment()
         planned = sum(job.count for sheet in sheets for job in sheet.jobs)
         with finding.opened(self.house, known) as chosen:
-            models = {
-                role: Model(role, one.name, one.sha256, str(one.path)) for role, one in chosen.by_role.items()
-            }
+            models = {role: Model(role, one.name, one.sha256, str(one.path)) for role, one in chosen.by_role.items()}
             licence = self._licence(models)
             pipeline = self._pipeline(chosen)
             device = str(pipeline.model.device)
@@ -275,8 +282,9 @@ class _Session:
                     break
                 grid = self._grid(sheet, done) or grid
         answer = self._answer(list(self.used.values()), planned, device=device, dry_run=False)
+        took = (self.house.moment() - began).total_seconds()
         return replace(
-            answer, grid=grid, stopped=stopped, next_seed=following, seconds=round((self.house.moment() - began).total_seconds(), 2),
+            answer, grid=grid, stopped=stopped, next_seed=following, seconds=round(took, 2),
             sellable=None if licence is None else not licence, licence=_told(licence),
         )  # fmt: skip
 
@@ -315,9 +323,7 @@ class _Session:
         applying = Applying(self.house, model, self.cast.networks, self.request.strict)
         return Pipeline(model, embeddings, applying.within, refiner)
 
-    def _sheet(
-        self, sheet: Sheet, pipeline: Pipeline, models: Mapping[str, Model], planned: int
-    ) -> list[Made]:
+    def _sheet(self, sheet: Sheet, pipeline: Pipeline, models: Mapping[str, Model], planned: int) -> list[Made]:
         """The pictures of one sheet, each saved and recorded as soon as it is done."""
         done = []
         showing = Showing(self.house.report, pipeline.model, planned, self.request.output.preview)
@@ -330,10 +336,10 @@ class _Session:
         return done
 
     def _keep(self, job: Job, made: Made, models: Mapping[str, Model]) -> None:
-        from sdkeep.actions.generating.infotext import infotext
+        from sdkeep.diffusion.infotext import infotext
 
         adapters = self._adapters(made)
-        text = infotext(job, made, hashes(models, adapters), has_refiner="refiner" in models)
+        text = infotext(job, made, hashes(models, adapters), version=f"sdkeep {__version__}")
         path = self.album.save(made.picture, text, str(made.seed))
         everyone = (*models.values(), *adapters)
         files = tuple(UsedFile(one.role, one.name, one.sha256, one.path, one.weight) for one in everyone)

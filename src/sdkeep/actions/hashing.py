@@ -16,9 +16,9 @@ from sdkeep.actions.examine import examine
 from sdkeep.actions.folders import Seen, look_at
 from sdkeep.actions.house import House
 from sdkeep.catalogue.sightings import Hashed, Settled
-from sdkeep.formats.digests import ALL, Hasher, digest_file
+from sdkeep.formats.digests import ALL, digest_file, digests_of
 from sdkeep.formats.source import FileSource
-from sdkeep.ground.digest import Digest, DigestKind
+from sdkeep.ground.digest import DigestKind
 from sdkeep.ground.errors import KeepError
 from sdkeep.ground.events import Stop, Stopped, silent, stage
 from sdkeep.ground.record import Location
@@ -84,7 +84,7 @@ def hash_one(path: str, stop: Stop) -> tuple[Seen, Hashed] | Failed:
     if before is None:
         return Failed(Seen(path, 0, 0, 0).in_place(), "it is gone")
     try:
-        digests = _digests(path, before.size, stop)
+        digests = digest_file(Path(path), ALL, report=silent, stop=stop)
     except KeepError as error:
         return Failed(before.in_place(), f"{error.what}" + (f": {error.why}" if error.why else ""))
     after = look_at(path)
@@ -92,17 +92,6 @@ def hash_one(path: str, stop: Stop) -> tuple[Seen, Hashed] | Failed:
         return Failed(before.in_place(), "it changed while it was read")
     sha256 = next(digest.value for digest in digests if digest.kind is DigestKind.SHA256)
     return before, Hashed(before.in_place(), sha256, digests)
-
-
-def _digests(path: str, size: int, stop: Stop) -> tuple[Digest, ...]:
-    """All digests of a file; a small one is read at once, for its bookkeeping would cost more than its bytes."""
-    if size > _SMALL:
-        return digest_file(Path(path), ALL, report=silent, stop=stop)
-    stop.check()
-    hasher = Hasher(ALL, size)
-    with FileSource(Path(path)) as source:
-        hasher.update(source.read_at(0, size))
-    return hasher.finish()
 
 
 def _hashed(house: House, workers: int) -> Iterator[Hashed | Failed]:
@@ -152,6 +141,8 @@ def _waiting(house: House) -> Iterator[Location]:
 
 
 def _one(location: Location, stop: Stop) -> Hashed | Failed:
+    if location.size <= _SMALL and (small := _small(location, stop)) is not None:
+        return small
     found = hash_one(location.path, stop)
     if isinstance(found, Failed):
         return Failed(location, found.why)
@@ -159,6 +150,29 @@ def _one(location: Location, stop: Stop) -> Hashed | Failed:
     if not seen.fits(location):
         return Failed(location, "it changed since it was catalogued; `sdkeep sync` looks again")
     return hashed
+
+
+def _small(location: Location, stop: Stop) -> Hashed | None:
+    """A small file read at once, for its bookkeeping would cost more than its bytes; None where anything is odd."""
+    stop.check()
+    recorded = (location.size, location.mtime_ns, location.inode)
+    try:
+        file = os.open(location.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+        try:
+            data = os.read(file, location.size + 1)
+            traces = {_trace(os.fstat(file)), _trace(os.stat(location.path))}  # noqa: PTH116 - may be no valid text
+        finally:
+            os.close(file)
+    except (OSError, ValueError):
+        return None
+    if traces != {recorded} or len(data) != location.size:
+        return None
+    digests = digests_of(data)
+    return Hashed(location, next(one.value for one in digests if one.kind is DigestKind.SHA256), digests)
+
+
+def _trace(info: os.stat_result) -> tuple[int, int, int]:
+    return info.st_size, info.st_mtime_ns, info.st_ino
 
 
 def _keep(house: House, results: list[Hashed]) -> tuple[Settled, ...]:

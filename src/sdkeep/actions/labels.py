@@ -35,19 +35,20 @@ def label(house: House, store: Store, sha256: str) -> None:
         "release": release.ref if release and release.hub != "web" else "",
         "licence": licence.id if licence else "",
         "placed": sorted(one.path for one in places if one.ours),
+        "beside": [{"path": one.path, "content": one.content, "ui": one.ui} for one in house.book.sidecars_of(sha256)],
         "own": sorted(one.path for one in places if not one.ours and one.method in LINKS),
     }
     _written(house, labels.label_path(store.root, sha256), facts)
 
 
 def label_uis(house: House) -> None:
-    """Write the list of registered WebUIs and of the stores, into the home and beside the blobs of every store."""
+    """Write the lists of WebUIs, stores and adopted folders, into the home and beside the blobs of every store."""
     roots = known_roots(house)
     uis = [
-        {"name": ui.name, "layout": ui.layout, "root": ui.root, "template": ui.template, "added": ui.added}
+        {key: getattr(ui, key) for key in ("name", "layout", "root", "template", "added", "url", "share")}
         for ui in house.book.uis()
     ]
-    facts = {"uis": uis, "stores": [str(root) for root in roots]}
+    facts = {"uis": uis, "stores": [str(root) for root in roots], "adopted": list(house.book.adopted())}
     for folder in (house.settings.home, *roots):
         _written(house, folder / labels.UIS, facts)
 

@@ -133,6 +133,7 @@ def place_in(house: House, ui: Ui, artifact: Artifact, placing: Placing) -> Plac
     """Place in one WebUI; where it reads only pickles, a clean torch zip of the same tensors is placed instead."""
     from sdkeep.actions.companions import write_beside
     from sdkeep.actions.repacking import clean_pickle_of
+    from sdkeep.actions.scan import warn_of_config
 
     found = here(house, ui)
     present = _present(house, ui, artifact)
@@ -153,6 +154,7 @@ def place_in(house: House, ui: Ui, artifact: Artifact, placing: Placing) -> Plac
     _forget_replaced(house, ui, artifact.sha256 or "")
     location = _place(house, found, artifact, target)
     write_beside(house, found, artifact, location, placing)
+    warn_of_config(house, target.path)
     answer = replace(_answer(found, artifact, location, placing), notes=target.notes)
     return _announced(house, found, artifact, answer, placing)
 

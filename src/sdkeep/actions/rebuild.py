@@ -7,10 +7,11 @@ of anybody's is touched, but for blobs that `verify` finds damaged: those go to 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sdkeep.actions.adopt import AdoptRequest, adopt
 from sdkeep.actions.areas import Area, areas
 from sdkeep.actions.busy import alone
 from sdkeep.actions.examine import Examined, examine, examine_fully
@@ -27,7 +28,7 @@ from sdkeep.ground.digest import sha256 as sha256_digest
 from sdkeep.ground.errors import KeepError, StoreError
 from sdkeep.ground.events import stage
 from sdkeep.ground.kinds import Kind, NsfwLevel
-from sdkeep.ground.record import Location, Method, Ui
+from sdkeep.ground.record import Location, Method, Sidecar, Ui
 from sdkeep.layouts.sidecar_reading import read_sidecars
 from sdkeep.store import labels
 from sdkeep.store.blobs import Blob, Store
@@ -135,7 +136,7 @@ def _fill(house: House, roots: Sequence[Path], saved: Salvaged, *, verify: bool)
     damaged = _record_all(house, found, verify=verify)
     for allowance in saved.allowances:
         house.book.allow(allowance)
-    in_place = _catalogue_again(house, saved)
+    in_place = _catalogue_again(house, saved) + _adopt_again(house, noted, saved, found)
     label_uis(house)
     placed = sum(len(places) for places in found.places.values())
     return Rebuilt(
@@ -179,7 +180,8 @@ def _register(house: House, noted: Sequence[object], found: _Found) -> None:
             name, layout, root = (labels.text(ui, key) for key in ("name", "layout", "root"))
             if not (name and root) or layout not in known or house.book.ui(name):
                 continue
-            house.book.put_ui(Ui(name, layout, root, labels.text(ui, "template"), labels.text(ui, "added")))
+            rest = (labels.text(ui, key) for key in ("template", "added", "url", "share"))
+            house.book.put_ui(Ui(name, layout, root, *rest))
             if not Path(root).is_dir():
                 found.notes.append(f"the folder of `{name}` is not there: `{root}`")
 
@@ -303,6 +305,16 @@ def _record(
         record(blob.sha256, str(store.root), blob.size)
         for location in places:
             house.book.put_location(location)
+        for sidecar in _written_by_us(said, blob.sha256):
+            house.book.put_sidecar(sidecar if house.book.ui(sidecar.ui) else replace(sidecar, ui=""))
+
+
+def _written_by_us(said: Mapping[str, object], sha256: str) -> Iterator[Sidecar]:
+    """The files beside placements that a label says we wrote, as far as they are there word for word."""
+    for one in labels.objects(said, "beside"):
+        path, content = Path(labels.text(one, "path")), labels.text(one, "content")
+        if path.is_file() and not is_link(path) and sha256_of(path) == content:
+            yield Sidecar(str(path), sha256, content, labels.text(one, "ui"))
 
 
 def _level(said: object) -> NsfwLevel | None:
@@ -328,3 +340,17 @@ def _catalogue_again(house: House, saved: Salvaged) -> int:
                 continue
             count += 1
     return count
+
+
+def _adopt_again(house: House, noted: Sequence[object], saved: Salvaged, found: _Found) -> int:
+    """Folders that were catalogued where they lie: listed now, hashed by the next `sync`. The number of files."""
+    named = [text for said in noted if isinstance(said, dict) for text in labels.texts(said, "adopted")]
+    folders = [Path(text) for text in dict.fromkeys((*saved.adopted, *named))]
+    for folder in folders:
+        house.book.put_adopted(str(folder))
+        if not folder.is_dir():
+            found.notes.append(
+                f"`{folder}` is not there; once it is back, `sdkeep sync` lists its files"
+            )
+    there = [folder for folder in folders if folder.is_dir()]
+    return len(adopt(house, there, AdoptRequest(hash=False)).glances) if there else 0

@@ -82,9 +82,9 @@ def _taken_out(house: House, artifact: Artifact, location: Location) -> Unplaced
         if removal.removed:
             house.book.drop_location(location.path)
     if removal.removed:
+        _remove_sidecars(house, location)
         if store.has(location.sha256):
             label(house, store, location.sha256)
-        _remove_sidecars(house, location)
     return Unplaced(artifact.name, location.path, str(removal.outcome), removal.why)
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from sdkeep.audit.judge import ENGINE
 from sdkeep.audit.policy import NOBODY, Allowed
+from sdkeep.audit.report import summary
 from sdkeep.audit.scan import scan as scan_source
 from sdkeep.formats.contents import Container
 from sdkeep.formats.source import FileSource
-from sdkeep.ground.errors import NotByRanges
+from sdkeep.ground.errors import KeepError, NotByRanges
 from sdkeep.ground.events import Report, Stop
 from sdkeep.ground.identity import Identity
 from sdkeep.ground.verdict import Basis, Finding, Outcome, Severity, Verdict, worst
@@ -63,6 +64,23 @@ def scan_with_config(path: Path, stop: Stop, full: Report | None = None) -> list
     if scanned.verdict.container not in _CONFIGURED or config == path or not config.is_file():
         return [scanned]
     return [scanned, replace(scan_file(config, stop), beside=str(path))]
+
+
+def warn_of_config(house: House, model: Path, container: Container | None = None) -> None:
+    """Warn when the YAML beside a model that is taken in or placed names what no model's configuration needs."""
+    config = model.with_suffix(".yaml")
+    if (container and container not in _CONFIGURED) or config == model or not config.is_file():
+        return
+    try:
+        verdict = scan_file(config, house.stop).verdict
+    except KeepError as error:
+        house.warn(f"`{config}` lies beside the model and cannot be judged: {error.what}")
+        return
+    if not verdict.outcome.placeable:
+        house.warn(
+            f"`{config}` is {verdict.outcome}: {summary(verdict)}; a WebUI that loads `{model.name}` there builds what "
+            f"it names, so move it away or edit it first"
+        )
 
 
 def is_remote(text: str) -> bool:

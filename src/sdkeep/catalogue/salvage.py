@@ -15,16 +15,18 @@ from sdkeep.catalogue.spelling import read
 from sdkeep.ground.verdict import Allowance
 
 _ALLOWANCES = "SELECT name, sha256, who, at, reason FROM allowance"
+_ADOPTED = "SELECT path FROM adopted ORDER BY id"
 _IN_PLACE = """SELECT l.path, a.sha256 FROM location l JOIN artifact a ON a.id = l.artifact_id
 WHERE l.method = 'in-place' AND a.sha256 IS NOT NULL"""
 
 
 @dataclass(frozen=True, slots=True)
 class Salvaged:
-    """People's decisions, and the files that were catalogued where they lie, as path and SHA-256."""
+    """People's decisions, files that were catalogued where they lie (path and SHA-256), and folders taken in whole."""
 
     allowances: tuple[Allowance, ...] = ()
     in_place: tuple[tuple[str, str], ...] = ()
+    adopted: tuple[str, ...] = ()
 
 
 def salvage(path: Path) -> Salvaged:
@@ -35,10 +37,11 @@ def salvage(path: Path) -> Salvaged:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as raw:
             raw.text_factory = read
             allowances = tuple(Allowance(*row) for row in _rows(raw, _ALLOWANCES, 5))
+            adopted = tuple(row[0] for row in _rows(raw, _ADOPTED, 1))
             in_place = tuple((row[0], row[1]) for row in _rows(raw, _IN_PLACE, 2))
     except sqlite3.Error:
         return Salvaged()
-    return Salvaged(allowances, in_place)
+    return Salvaged(allowances, in_place, adopted)
 
 
 def _rows(raw: sqlite3.Connection, sql: str, width: int) -> Iterator[tuple[str, ...]]:

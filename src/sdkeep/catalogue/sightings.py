@@ -29,7 +29,7 @@ _AT = text(
     """SELECT l.path, l.artifact_id, a.sha256, l.inode, l.mtime_ns, l.size FROM location l
 JOIN artifact a ON a.id = l.artifact_id WHERE l.path IN :these"""
 ).bindparams(bindparam("these", expanding=True))
-_DIGESTS = """INSERT INTO digest (artifact_id, kind, value, ours) VALUES (:artifact, :kind, :value, 1)
+_DIGESTS = """INSERT INTO digest (artifact_id, kind, value, ours) VALUES (?, ?, ?, 1)
 ON CONFLICT (artifact_id, kind, value) DO UPDATE SET ours = 1"""
 _DROP_LONELY = """DELETE FROM artifact WHERE id = :id AND sha256 IS NULL
 AND NOT EXISTS (SELECT 1 FROM location l WHERE l.artifact_id = artifact.id)"""
@@ -132,8 +132,8 @@ def settle(connection: Connection, hashed: Sequence[Hashed], at: str) -> tuple[S
     """Join each path to the artifact of its bytes. What waits no longer, being hashed or gone, is passed over."""
     rows = {row.path: row for row in _rows(connection, [one.location.path for one in hashed])}
     known = artifacts.ids_of(connection, {one.sha256 for one in hashed})
-    fresh: list[dict[str, Any]] = []
-    digests: list[dict[str, Any]] = []
+    fresh: list[tuple[Any, ...]] = []
+    digests: list[tuple[Any, ...]] = []
     done: list[tuple[Hashed, int, bool]] = []
     for one in hashed:
         row = rows.get(one.location.path)
@@ -142,12 +142,12 @@ def settle(connection: Connection, hashed: Sequence[Hashed], at: str) -> tuple[S
         was_known = one.sha256 in known
         if not was_known:
             known[one.sha256] = row.artifact_id
-            fresh.append({"id": row.artifact_id, "sha256": one.sha256})
-            digests += [{"artifact": row.artifact_id, "kind": d.kind.value, "value": d.value} for d in one.digests]
+            fresh.append((one.sha256, row.artifact_id))
+            digests += [(row.artifact_id, digest.kind.value, digest.value) for digest in one.digests]
         done.append((one, row.artifact_id, was_known))
     if fresh:
-        connection.execute(text("UPDATE artifact SET sha256 = :sha256 WHERE id = :id"), fresh)
-        connection.execute(text(_DIGESTS), digests)
+        connection.exec_driver_sql("UPDATE artifact SET sha256 = ? WHERE id = ?", fresh)
+        connection.exec_driver_sql(_DIGESTS, digests)
     for one, artifact_id, was_known in done:
         if was_known and known[one.sha256] != artifact_id:
             _join(connection, artifact_id, known[one.sha256], one, at)

@@ -6,79 +6,64 @@ Source: AUTOMATIC1111 1.10 `modules/processing.py` (`create_infotext` and what t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from sdkeep.diffusion.conditioning import Emphasis
 from sdkeep.diffusion.jobs import Hires, Job, MaskedContent, Start
+from sdkeep.diffusion.networks.config import Variant
 from sdkeep.diffusion.passes import Knobs
 from sdkeep.diffusion.pipeline import Made
 from sdkeep.diffusion.sampling.registry import Chosen, choose
 from sdkeep.formats.infotext.writing import format_a1111
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What only the caller knows: the files that took part, by stem, and the first digits of their hashes.
+def infotext(job: Job, made: Made, models: Mapping[str, str], *, version: str = "") -> str:
+    """The text that goes into the picture; see `settings`."""
+    return format_a1111(job.prompt, job.negative, settings(job, made, models, version=version))
 
-    `adapters` and `embeddings` are name and hash, `refiner` is written as `name [hash]`. `conditioned` says that the
-    checkpoint is one for inpainting, `edits` that it is one that follows instructions.
+
+def settings(job: Job, made: Made, models: Mapping[str, str], *, version: str = "") -> dict[str, str]:
+    """The pairs of the last line, those that say nothing left out.
+
+    `models` are the settings that name files, as only the caller knows them: `Model hash`, `Model`, `VAE hash`, `VAE`,
+    `Lora hashes`, `TI hashes`, `Refiner`, and others, which go last.
     """
-
-    model: str = ""
-    model_hash: str = ""
-    vae: str = ""
-    vae_hash: str = ""
-    adapters: tuple[tuple[str, str], ...] = ()
-    embeddings: tuple[tuple[str, str], ...] = ()
-    refiner: str = ""
-    conditioned: bool = False
-    edits: bool = False
-    version: str = ""
-    more: Mapping[str, str] = field(default_factory=dict)
-
-
-def infotext(job: Job, made: Made, facts: Facts) -> str:
-    """The text that goes into the picture."""
-    return format_a1111(job.prompt, job.negative, settings(job, made, facts))
-
-
-def settings(job: Job, made: Made, facts: Facts) -> dict[str, str]:
-    """The pairs of the last line, those that say nothing left out."""
     chosen = choose(job.sampler, job.schedule)
-    resize_from = f"{job.resize_from[0]}x{job.resize_from[1]}" if all(job.resize_from) else ""
     said = {
         "Steps": str(job.steps),
         "Sampler": chosen.sampler.name,
         "Schedule type": schedule_name(chosen),
         "CFG scale": number(job.cfg),
-        "Image CFG scale": number(job.image_cfg) if facts.edits and job.start else "",
+        "Image CFG scale": number(job.image_cfg) if made.variant is Variant.PIX2PIX and job.start else "",
         "Seed": str(made.seed),
         "Size": f"{job.size[0]}x{job.size[1]}",
-        "Model hash": facts.model_hash,
-        "Model": _plain(facts.model),
-        "VAE hash": facts.vae_hash,
-        "VAE": _plain(facts.vae),
+        **_named(models, "Model hash", "Model", "VAE hash", "VAE"),
         "Variation seed": str(made.variation_seed) if job.variation else "",
         "Variation seed strength": number(job.variation) if job.variation else "",
-        "Seed resize from": resize_from,
+        "Seed resize from": f"{job.resize_from[0]}x{job.resize_from[1]}" if all(job.resize_from) else "",
         "Denoising strength": _denoising(job),
-        "Conditional mask weight": number(job.start.mask_weight) if facts.conditioned and job.start else "",
+        "Conditional mask weight": _mask_weight(job, made),
         "Clip skip": str(job.clip_skip) if job.clip_skip > 1 else "",
-        "ENSD": str(job.ensd) if job.ensd and _uses_ensd(chosen, job.knobs) else "",
+        "ENSD": str(job.ensd) if job.ensd and chosen.sampler.ensd and job.knobs.eta != 0 else "",
         "RNG": job.rng.value,
         "Tiling": "True" if job.tiling else "",
         **_of_sampler(chosen, job.knobs),
         **(_of_start(job.start) if job.start else {}),
         **(_of_hires(job, job.hires) if job.hires else {}),
-        "Refiner": facts.refiner if job.refine_at is not None else "",
+        **_named(models, *(("Refiner",) if job.refine_at is not None else ())),
         "Refiner switch at": "" if job.refine_at is None else number(job.refine_at),
-        "Lora hashes": _hashes(facts.adapters),
-        "TI hashes": _hashes(facts.embeddings),
+        **_named(models, "Lora hashes", "TI hashes"),
         "Emphasis": "" if job.emphasis is Emphasis.ORIGINAL else job.emphasis.value,
-        **facts.more,
-        "Version": facts.version,
+        **{key: value for key, value in models.items() if key not in _PLACED},
+        "Version": version,
     }
     return {key: value for key, value in said.items() if value}
+
+
+_PLACED = {"Model hash", "Model", "VAE hash", "VAE", "Refiner", "Lora hashes", "TI hashes"}
+
+
+def _named(models: Mapping[str, str], *keys: str) -> dict[str, str]:
+    return {key: models.get(key, "") for key in keys}
 
 
 def schedule_name(chosen: Chosen) -> str:
@@ -92,22 +77,16 @@ def number(value: float) -> str:
     return f"{value:.10g}"
 
 
-def _plain(name: str) -> str:
-    return name.replace(",", "").replace(":", "")
-
-
-def _hashes(named: tuple[tuple[str, str], ...]) -> str:
-    return ", ".join(f"{_plain(name)}: {digits}" for name, digits in named if name and digits)
-
-
 def _denoising(job: Job) -> str:
     if job.start:
         return number(job.start.denoising)
     return number(job.hires.denoising) if job.hires else ""
 
 
-def _uses_ensd(chosen: Chosen, knobs: Knobs) -> bool:
-    return chosen.sampler.ensd and knobs.eta != 0
+def _mask_weight(job: Job, made: Made) -> str:
+    if made.variant is not Variant.INPAINTING:
+        return ""
+    return number(job.start.mask_weight if job.start else 1.0)
 
 
 def _of_sampler(chosen: Chosen, knobs: Knobs) -> dict[str, str]:

@@ -147,10 +147,10 @@ def checked(job: Job, factor: int = 8) -> Job:
     _within("image-cfg", job.image_cfg, 0, 100)
     _within("count", job.count, 1, 100_000)
     _within("batch", job.batch, 1, 1024)
-    _within("variation", job.variation, 0, 1)
+    _within("variation-strength", job.variation, 0, 1)
     _within("clip-skip", job.clip_skip, 1, 32)
     if job.refine_at is not None:
-        _within("refine-at", job.refine_at, 0, 1)
+        _within("refiner-at", job.refine_at, 0, 1)
     if job.start and job.hires:
         raise UsageError(
             "hires fix and a picture to begin from do not go together",
@@ -179,7 +179,7 @@ def _check_hires(hires: Hires, job: Job) -> None:
     if hires.size == (0, 0):
         _within("hires", hires.scale, 1, 8)
     else:
-        _within("hires-size", max(hires.size), 0, LARGEST)
+        _within("hires-size", max(hires.size), 8, LARGEST)
     choose(hires.sampler or job.sampler, hires.schedule or job.schedule)
 
 

@@ -37,7 +37,7 @@ def _broken(model: Model, part: str) -> FormatError:
         if part == "autoencoder":
             then = "name another autoencoder with `--vae FILE`"
     elif half:
-        why, then = f"numbers left the range of half precision in the {part}", "pass `--precision float32`"
+        why, then = f"numbers left the range of half precision in the {part}", "`--dtype fp32`"
     else:
         why, then = f"no weight is broken, but the {part} answers NaN", "lower `--cfg`, or choose another `--sampler`"
     return FormatError("no picture came out: it is nothing but NaN", why, then, rule="nan-picture")
@@ -60,5 +60,5 @@ def _too_large(model: Model, size: Size) -> UsageError:
     return UsageError(
         f"there is not enough memory for a picture of {size[0]}x{size[1]}",
         f"`{model.device}` has none left",
-        "lower `--batch`, or pass `--vae-tile 512`, `--memory parts` or a smaller `--size`",
+        "lower `--batch`, or pass `--low-memory`, `--vae-tile 512` or a smaller `--size`",
     )

@@ -49,6 +49,14 @@ class Knobs:
     tmax: float = float("inf")
 
 
+_ALMOST_ALL = 0.999
+
+
+def steps_run(steps: int, strength: float) -> int:
+    """How many steps a picture's change by `strength` takes: one more than its share of all."""
+    return int(min(strength, _ALMOST_ALL) * steps) + 1
+
+
 def _unseen(_seen: Seen) -> None:
     """Nobody looks."""
 
@@ -90,11 +98,11 @@ class Pass:
         A strength of s runs the last s of the steps; `exact` runs as many steps as were asked for, of a longer
         schedule. The noise to begin with is scaled by `multiplier`.
         """
-        share = min(strength, 0.999)
         if exact:
-            total, kept = (int(self.steps / share) if share > 0 else 0), self.steps - 1
+            total = int(self.steps / min(strength, _ALMOST_ALL)) if strength > 0 else 0
+            kept = self.steps - 1
         else:
-            total, kept = self.steps, int(share * self.steps)
+            total, kept = self.steps, steps_run(self.steps, strength) - 1
         noise = self.noise.first() * multiplier
         if total <= 0:
             return latents

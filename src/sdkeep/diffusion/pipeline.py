@@ -22,8 +22,9 @@ from sdkeep.diffusion.hires import Target, enlarged, target
 from sdkeep.diffusion.inpainting import Prepared, prepared
 from sdkeep.diffusion.jobs import Hires, Job, MaskedContent, ResizeMode, Start, checked
 from sdkeep.diffusion.mending import check_latents, decoded, explained
+from sdkeep.diffusion.networks.config import Variant
 from sdkeep.diffusion.networks.layers import set_tiling
-from sdkeep.diffusion.passes import Mask, Pass
+from sdkeep.diffusion.passes import Mask, Pass, steps_run
 from sdkeep.diffusion.pictures import to_picture, to_pixels
 from sdkeep.diffusion.prompt.networks import ExtraNetwork, take_networks
 from sdkeep.diffusion.prompt.schedule import Steps
@@ -51,7 +52,8 @@ class Stage(StrEnum):
 class Watched:
     """A step as it is seen from outside: `step` (from 0) of `steps` for the pictures `places` of the job.
 
-    `latents` (b, c, h, w) are what the pictures would be without the noise that is left; see `preview.rough`.
+    `latents` (b, c, h, w) are what the pictures would be without the noise that is left; see `preview.rough`. Some
+    samplers take a step more or fewer than `steps`.
     """
 
     places: range
@@ -69,7 +71,7 @@ class Made:
     """A picture, and what of its making the job does not say.
 
     `place` counts from 0 within the job. `networks` are all that the prompts named, `embeddings` the names of those
-    that were found in them.
+    that were found in them. `variant` is what the checkpoint is given beside the latent.
     """
 
     picture: Image.Image
@@ -78,6 +80,7 @@ class Made:
     variation_seed: int
     networks: tuple[ExtraNetwork, ...] = ()
     embeddings: tuple[str, ...] = ()
+    variant: Variant = Variant.PLAIN
 
 
 def _nothing_to_apply(networks: tuple[ExtraNetwork, ...]) -> AbstractContextManager[object]:
@@ -240,6 +243,7 @@ class Pipeline:
                 job.variation_seed_of(place),
                 _named(job),
                 tuple(sorted(work.adapting.reader.used)),
+                self.model.config.variant,
             )
 
     def _sampled(self, work: _Work) -> Tensor:
@@ -308,8 +312,10 @@ class Pipeline:
             reader = Reader(self.refiner, work.adapting.reader.options)
             network = Relay(network, _guide(reader, leg, len(work.places), job, None), job.refine_at, model.levels)
 
+        steps = steps_run(job.steps, job.start.denoising) if job.start else leg.steps
+
         def seen(step: Seen) -> None:
-            work.watch(Watched(work.places, leg.stage, step.step, leg.steps, step.denoised))
+            work.watch(Watched(work.places, leg.stage, step.step, steps, step.denoised))
             work.stop.check()
 
         return Pass(

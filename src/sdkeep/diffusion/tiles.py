@@ -17,7 +17,7 @@ from sdkeep.diffusion.networks.vae import Posterior, Vae
 def decode_tiled(vae: Vae, latents: Tensor, *, tile: int = 64, overlap: int = 16) -> Tensor:
     """Pixels of latents [b, c, h, w]; `tile` and `overlap` are latents along a side."""
     factor = vae.config.factor
-    return _blended(latents, (tile, overlap), (factor, 1), vae.config.colours, vae.decode)
+    return blended(latents, (tile, overlap), (factor, 1), vae.config.colours, vae.decode)
 
 
 def encode_tiled(vae: Vae, pixels: Tensor, *, tile: int = 64, overlap: int = 16) -> Posterior:
@@ -28,11 +28,11 @@ def encode_tiled(vae: Vae, pixels: Tensor, *, tile: int = 64, overlap: int = 16)
         found = vae.encode(piece)
         return torch.cat([found.mean, found.std], dim=1)  # [b, 2 latent, h, w]
 
-    mean, std = _blended(pixels, (tile * factor, overlap * factor), (1, factor), 2 * channels, encode).chunk(2, dim=1)
+    mean, std = blended(pixels, (tile * factor, overlap * factor), (1, factor), 2 * channels, encode).chunk(2, dim=1)
     return Posterior(mean, std)
 
 
-def _blended(
+def blended(
     x: Tensor, size: tuple[int, int], ratio: tuple[int, int], channels: int, work: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """Pieces of `x` by `work`, joined; `size` is (tile, overlap) in `x`, `ratio` how sides grow (times, divided by)."""

@@ -107,14 +107,14 @@ def upscaler(name: str, others: Mapping[str, Enlarge] | None = None) -> Upscaler
         raise NotFoundHere(
             f"`{name}` is a network that has to be given as a file",
             "only latent upscalers, `Lanczos` and `Nearest` are built in",
-            f'`pip install "sdkeep[upscale]"` and `sdkeep search "{name}" --kind upscaler`, or `--upscaler Lanczos`',
+            f'`pip install "sdkeep[upscale]"` and `sdkeep search "{name}" --kind upscaler`, or `--hires-upscaler Lanczos`',
         )
     folded = {known.casefold(): known for known in names}
     near = [folded[word] for word in difflib.get_close_matches(plain, list(folded), n=3, cutoff=0.4)]
     raise NotFoundHere(
         f"there is no upscaler `{name}`",
         "the nearest are " + ", ".join(f"`{one}`" for one in near) if near else f"known are {', '.join(names)}",
-        f'`--upscaler "{(near or names)[0]}"`',
+        f'`--hires-upscaler "{(near or names)[0]}"`',
     )
 
 

@@ -23,9 +23,11 @@ from sdkeep.ground.source import Source
 
 ALL: frozenset[DigestKind] = frozenset(DigestKind) - OF_TENSORS
 
+_ORDER = tuple(DigestKind)
 _PIECE = 1 << 20
+_LARGE_PIECE = 4 << 20
 _WORTH_THREADS = 32 << 20
-_AHEAD = 4
+_AHEAD = 3
 """Pieces in memory: a digest may be that far ahead of the slowest one."""
 
 _OLD_START, _OLD_LENGTH = 0x100000, 0x10000
@@ -115,6 +117,22 @@ def _payload_start(front: bytes, size: int | None) -> int | None:
     return 8 + length
 
 
+def digests_of(data: bytes) -> tuple[Digest, ...]:
+    """All digests of a whole file in memory: what `Hasher` comes to, without its bookkeeping."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    values = {
+        DigestKind.SHA256: sha256,
+        DigestKind.BLAKE3: blake3(data).hexdigest(),
+        DigestKind.CRC32: f"{crc32(data):08x}",
+        DigestKind.AUTOV2: sha256,
+    }
+    if len(data) > _OLD_START:
+        values[DigestKind.AUTOV1] = hashlib.sha256(data[_OLD_START : _OLD_START + _OLD_LENGTH]).hexdigest()
+    if (start := _payload_start(data[:9], len(data))) is not None:
+        values[DigestKind.AUTOV3] = values[DigestKind.SSHS] = hashlib.sha256(memoryview(data)[start:]).hexdigest()
+    return tuple(Digest(kind, values[kind][: DIGITS[kind]]) for kind in _ORDER if kind in values)
+
+
 def digest_file(
     file: Path | Source, kinds: frozenset[DigestKind] = ALL, *, report: Report = silent, stop: Stop | None = None
 ) -> tuple[Digest, ...]:
@@ -146,7 +164,7 @@ def _digest(source: Source, kinds: frozenset[DigestKind], report: Report, stop: 
     with ExitStack() as held, stage(report, f"hash:{source.name}", f"hash {source.name}", source.size) as moved:
         lanes = held.enter_context(_Lanes()) if source.size >= _WORTH_THREADS else None
         done = 0
-        for data in _pieces(source, _AHEAD if lanes else 1):
+        for data in _pieces(source, _LARGE_PIECE if lanes else _PIECE, _AHEAD if lanes else 1):
             if stop:
                 stop.check()
             done += len(data)
@@ -192,15 +210,15 @@ class _Lanes:
             thread.shutdown(wait=True, cancel_futures=True)
 
 
-def _pieces(source: Source, ahead: int) -> Iterator[bytes | memoryview]:
+def _pieces(source: Source, size: int, ahead: int) -> Iterator[bytes | memoryview]:
     """The bytes of a source in order; a piece is good until `ahead` more were asked for."""
     done = 0
     if not isinstance(source, FileSource):
-        while done < source.size and (data := source.read_at(done, _PIECE)):
+        while done < source.size and (data := source.read_at(done, size)):
             yield data
             done += len(data)
         return
-    buffers = [memoryview(bytearray(min(_PIECE, source.size))) for _ in range(ahead)]
-    while done < source.size and (got := source.read_into(done, buffer := buffers[done // _PIECE % ahead])):
+    buffers = [memoryview(bytearray(min(size, source.size))) for _ in range(ahead)]
+    while done < source.size and (got := source.read_into(done, buffer := buffers[done // size % ahead])):
         yield buffer[:got]
         done += got

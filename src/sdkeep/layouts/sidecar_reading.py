@@ -106,13 +106,11 @@ def sidecar_paths(model: Path) -> tuple[Path, ...]:
 
 
 def _there(model: Path, endings: tuple[str, ...], listed: Collection[str] | None) -> Iterator[tuple[Path, str]]:
+    own, stem = model.name, model.stem
     for ending in endings:
-        name = model.stem + ending
-        if name == model.name:
-            continue
-        path = model.with_name(name)
-        if (name in listed) if listed is not None else path.is_file():
-            yield path, ending
+        name = stem + ending
+        if name != own and ((name in listed) if listed is not None else model.with_name(name).is_file()):
+            yield model.with_name(name), ending
 
 
 def _first(model: Path, endings: tuple[str, ...], listed: Collection[str] | None) -> Path | None:

@@ -1,7 +1,7 @@
 """Labels: what a blob is called and where it came from, beside the blobs, so that a lost catalogue can be made anew.
 
 <root>/labels/ab/<64 hex>.json   one small JSON object a blob, written whole or not at all
-<root>/uis.json                  the registered WebUIs
+<root>/uis.json                  the registered WebUIs, the stores, the adopted folders
 
 A label is a note, not the record: the catalogue decides while there is one, and nobody trusts a label's bytes.
 """

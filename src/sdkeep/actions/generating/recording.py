@@ -86,9 +86,17 @@ def record(house: House, path: Path, texts: tuple[str, str, str], job: Job, mode
     used = tuple(UsedModel(one.role, one.name, one.sha256, one.weight) for one in models)
     house.book.put_generation(
         Generation(
-            str(path.absolute()), hashlib.sha256(path.read_bytes()).hexdigest(), prompt, negative, infotext, settings,
-            str(job.seed), *_size(path), used, house.now(),
-        )  # fmt: skip
+            str(path.absolute()),
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            prompt,
+            negative,
+            infotext,
+            settings,
+            str(job.seed),
+            *_size(path),
+            used,
+            house.now(),
+        )
     )
 
 

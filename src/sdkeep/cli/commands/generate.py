@@ -42,7 +42,10 @@ def register(app: typer.Typer) -> None:
         model: Annotated[
             str,
             typer.Option(
-                "--model", "-m", metavar="REF", help="The checkpoint: a name, a file, sd15, a hub's reference, digits.",
+                "--model",
+                "-m",
+                metavar="REF",
+                help="The checkpoint: a name, a file, sd15, a hub's reference, digits.",
                 autocompletion=catalogue_names,
             ),
         ] = "",
@@ -135,7 +138,9 @@ def register(app: typer.Typer) -> None:
         vae_tile: Annotated[
             Whole, typer.Option("--vae-tile", metavar="N", help="Decode in pieces of N pixels, for large pictures.")
         ] = None,
-        preview: Annotated[bool, typer.Option("--preview", help="Show the picture as it comes, in the terminal.")] = False,
+        preview: Annotated[
+            bool, typer.Option("--preview", help="Show the picture as it comes, in the terminal.")
+        ] = False,
         from_image: Annotated[
             Path | None, typer.Option("--from-image", metavar="FILE", help="Repeat this picture's parameters.")
         ] = None,
@@ -149,7 +154,11 @@ def register(app: typer.Typer) -> None:
         out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Save here.")] = None,
         dry_run: DryRun = False,
     ) -> Reply:
-        """Make pictures from an SD 1.x, 2.x or SDXL checkpoint. Each is saved when it is done, its parameters inside."""
+        """Make pictures with an SD 1.x, 2.x or SDXL checkpoint. Each is saved when it is done, its parameters inside.
+
+        Prompts are in AUTOMATIC1111's dialect: weights, BREAK, AND, [from:to:when], <lora:name:0.8>, <hypernet:name>,
+        embeddings by name. With `--from-image` a picture's own parameters hold wherever no option is given.
+        """
         from sdkeep.actions.generate import GenerateRequest, Machine, Output, check_engine
         from sdkeep.actions.generating.finding import Files
         from sdkeep.actions.generating.texts import Dialect
@@ -160,7 +169,9 @@ def register(app: typer.Typer) -> None:
                 "`--model sd15`, a file, or any reference; `--model digits` comes with sdkeep",
             )  # fmt: skip
         if prompt is None and from_image is None:
-            raise UsageError("there is no prompt", "nothing says what to draw", 'sdkeep generate "a castle" --model sd15')
+            raise UsageError(
+                "there is no prompt", "nothing says what to draw", f'`sdkeep generate "a castle" --model {model}`'
+            )
         given: dict[str, Value | None] = {
             "sampler": sampler, "schedule": schedule, "steps": steps, "cfg": cfg, "image_cfg": image_cfg, "seed": seed,
             "size": size, "count": count, "batch": batch, "clip_skip": clip_skip, "emphasis": emphasis,
@@ -196,7 +207,9 @@ def _reply(face: Face, request: GenerateRequest) -> Reply:
     if done.stopped:
         interrupted = Interrupted()
         kept = len(done.pictures)
-        interrupted.why = f"{kept} picture{'' if kept == 1 else 's'} had been saved and {'is' if kept == 1 else 'are'} kept"
+        interrupted.why = (
+            f"{kept} picture{'' if kept == 1 else 's'} had been saved and {'is' if kept == 1 else 'are'} kept"
+        )
         interrupted.next = f"`--seed {done.next_seed}` goes on with the next" if kept and done.next_seed else ""
         reply.status, reply.failures = interrupted.status, [("", interrupted)]
     elif done.pictures:
