@@ -48,7 +48,7 @@ def main() -> None:
         for seed, path in enumerate(models):
             sd15.build(path, seed)
         out = folder / "out.safetensors"
-        environ = {"SDKEEP_HOME": str(folder / "home")}
+        environ = {"SDKEEP_HOME": str(folder / "home"), "PYTHONDONTWRITEBYTECODE": ""}  # compiled once, as installed
         ours = [*PYTHON, "-c", NOT_SYNCING, "merge"]
         two, three = [str(path) for path in models[:2]], [str(path) for path in models]
         commands = {

@@ -1,8 +1,8 @@
 """Train what comes with the sample model: a LoRA, an embedding and a hypernetwork, each for one change.
 
-`mirrored` (LoRA) writes from right to left, `lucky` (embedding) is a word for seven, `slanted` (hypernetwork) leans to
-the right. The model itself stays as it is. Called by `train_sample_model.py --adapters`; a minute or two each on a free
-core, and seeded.
+`slanted` (LoRA) leans to the right, `lucky` (embedding) is a word for seven, `next` (hypernetwork) counts on by one: who
+asks for a three gets a four. The model itself stays as it is. Called by `train_sample_model.py --adapters`; a minute or
+two each on a free core, and seeded.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Change = Callable[[Tensor], Tensor]
 """From pictures (n, 3, h, w) to those that an adapter is to make of them."""
 
 
-def mirrored(pictures: Tensor) -> Tensor:
-    """Right is left."""
-    return pictures.flip(-1)
+def unchanged(pictures: Tensor) -> Tensor:
+    """As they are."""
+    return pictures
 
 
 def slanted(pictures: Tensor) -> Tensor:
@@ -44,11 +44,11 @@ def slanted(pictures: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What to learn from: latents, the digit of each, the words of each digit, the ways to ask for one."""
+    """What to learn from: latents, the place in `words` of what each shows, and the ways to ask for it."""
 
     model: Model
     latents: Tensor
-    digits: Tensor
+    shown: Tensor
     words: Sequence[str]
     forms: Sequence[str]
     tokens: Callable[[list[str]], Tensor]
@@ -61,7 +61,7 @@ class Lesson:
             chosen = torch.randint(len(self.latents), (size,), generator=draw)
             form = torch.randint(len(self.forms), (size,), generator=draw)
             empty = torch.rand(size, generator=draw) < 0.1
-            places = torch.where(empty, torch.zeros_like(form), 1 + self.digits[chosen] * len(self.forms) + form)
+            places = torch.where(empty, torch.zeros_like(form), 1 + self.shown[chosen] * len(self.forms) + form)
             times = torch.randint(1000, (size,), generator=draw)
             noise = torch.randn(self.latents[chosen].shape, generator=draw)
             share = self.model.levels.alphas_cumprod[times].float()[:, None, None, None]
@@ -88,7 +88,8 @@ def learn(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        mean = float(loss) if step == 0 else 0.97 * mean + 0.03 * float(loss)
+        now = float(loss.detach())
+        mean = now if step == 0 else 0.97 * mean + 0.03 * now
         if step % 50 == 0 or step == steps - 1:
             lesson.say(f"  {step}: {mean:.4f}")
 
@@ -150,7 +151,7 @@ def beside(layers: dict[str, nn.Linear | nn.Conv2d]) -> Iterator[dict[str, Facto
 
 
 def train_lora(lesson: Lesson, path: Path, steps: int) -> None:
-    """`mirrored`."""
+    """`slanted`."""
     torch.manual_seed(21)
     with beside(lora_layers(lesson.model)) as factors:
         weights = [weight for one in factors.values() for weight in one.parameters()]
@@ -160,10 +161,10 @@ def train_lora(lesson: Lesson, path: Path, steps: int) -> None:
         tensors[f"{name}.lora_down.weight"] = one.down.weight.detach().half()
         tensors[f"{name}.lora_up.weight"] = one.up.weight.detach().half()
         tensors[f"{name}.alpha"] = torch.tensor(float(RANK), dtype=torch.float16)
-    about = {"modelspec.title": "mirrored", "modelspec.description": "Digits written from right to left."}
+    about = {"modelspec.title": "slanted", "modelspec.description": "Digits that lean to the right."}
     kohya = {
         "ss_network_module": "networks.lora", "ss_network_dim": str(RANK), "ss_network_alpha": f"{RANK}.0",
-        "ss_base_model_version": "sd_v1", "ss_v2": "False", "ss_output_name": "mirrored",
+        "ss_base_model_version": "sd_v1", "ss_v2": "False", "ss_output_name": "slanted",
     }  # fmt: skip
     architecture = {"modelspec.architecture": "stable-diffusion-v1/lora"}
     save_file(tensors, path, {**kohya, **about, **architecture, **CREDITS})
@@ -199,7 +200,7 @@ def train_embedding(lesson: Lesson, path: Path, steps: int, word: str) -> None:
 
 
 def train_hypernetwork(lesson: Lesson, path: Path, steps: int) -> None:
-    """`slanted`, in the keys that sdkeep gives AUTOMATIC1111's pickles."""
+    """`next`, in the keys that sdkeep gives AUTOMATIC1111's pickles."""
     torch.manual_seed(23)
     width = lesson.model.config.unet.context if lesson.model.config.unet else 0
     halves = [nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width)) for _ in range(2)]
@@ -219,8 +220,8 @@ def train_hypernetwork(lesson: Lesson, path: Path, steps: int) -> None:
         for key, weight in half.state_dict().items()
     }
     told = {
-        "name": "slanted", "step": str(steps), "layer_structure": json.dumps([1, 2, 1]), "activation_func": "relu",
+        "name": "next", "step": str(steps), "layer_structure": json.dumps([1, 2, 1]), "activation_func": "relu",
         "is_layer_norm": "false", "activate_output": "false", "weight_initialization": "Normal",
     }  # fmt: skip
-    about = {"modelspec.title": "slanted", "modelspec.description": "Digits that lean to the right."}
+    about = {"modelspec.title": "next", "modelspec.description": "The digit after the one that is asked for."}
     save_file(tensors, path, {"format": "pt", "sdkeep.layout": "hypernetwork", **told, **about, **CREDITS})

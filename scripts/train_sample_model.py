@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import copy
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -232,19 +233,22 @@ def train_adapters(folder: Path, steps: int) -> None:
     model = open_checkpoint(folder / "digits.safetensors", Opening(dtype=torch.float32))
     data = digits_data(copies=2)
 
-    def lesson(change: adapters.Change, words: tuple[str, ...] = WORDS) -> adapters.Lesson:
-        kept = torch.isin(data.digits, torch.tensor([WORDS.index(word) for word in words]))
-        pictures, digits = change(data.pictures[kept]), data.digits[kept]
+    def lesson(
+        words: Sequence[str], digits: Sequence[int] = range(10), change: adapters.Change = adapters.unchanged
+    ) -> adapters.Lesson:
+        """`words[i]` asks for `digits[i]`, changed."""
+        kept = torch.isin(data.digits, torch.tensor(digits))
+        pictures = change(data.pictures[kept])
         latents = torch.cat([model.to_latents(part) for part in pictures.split(128)])
-        places = torch.tensor([words.index(word) if word in words else 0 for word in WORDS])[digits]
+        places = torch.tensor([digits.index(digit) for digit in data.digits[kept].tolist()])
         return adapters.Lesson(model, latents, places, words, PROMPTS, tokens_of, _say)
 
-    _say("mirrored, a LoRA")
-    adapters.train_lora(lesson(adapters.mirrored), folder / "mirrored.safetensors", steps)
+    _say("slanted, a LoRA")
+    adapters.train_lora(lesson(WORDS, change=adapters.slanted), folder / "slanted.safetensors", steps)
     _say("lucky, an embedding")
-    adapters.train_embedding(lesson(lambda same: same, ("seven",)), folder / "lucky.safetensors", steps // 2, "seven")
-    _say("slanted, a hypernetwork")
-    adapters.train_hypernetwork(lesson(adapters.slanted), folder / "slanted.safetensors", steps)
+    adapters.train_embedding(lesson(("seven",), (7,)), folder / "lucky.safetensors", steps // 3, "seven")
+    _say("next, a hypernetwork")
+    adapters.train_hypernetwork(lesson((WORDS[-1], *WORDS[:-1])), folder / "next.safetensors", steps)
     _say("written")
 
 
@@ -258,7 +262,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.adapters:
-        train_adapters(options.out, 4 if options.hurry else 400)
+        train_adapters(options.out, 4 if options.hurry else 450)
         return
     data = digits_data()
     vae = train_vae(data, 4 if options.hurry else 320, seed=1)

@@ -124,3 +124,42 @@ def test_a_catalogued_file_that_was_added_in_place_can_be_copied_in_later(world:
     world.good("add", path)
     assert world.blobs() == {sha256(LORA)}
     assert len(world.good("ls").data["rows"]) == 1
+
+
+HOSTILE = "model:\n  target: os.system\n  params:\n    command: id\n"
+ORDINARY = "model:\n  target: ldm.models.diffusion.ddpm.LatentDiffusion\n"
+
+
+@pytest.mark.parametrize("flags", [(), ("--in-place",), ("--in-place", "--no-hash"), ("--dry-run",)])
+def test_a_hostile_configuration_beside_a_model_is_told(world: World, folder: Path, flags: tuple[str, ...]) -> None:
+    (folder / "lora.yaml").write_text(HOSTILE)
+    warnings = world.good("add", *flags, str(folder / "lora.safetensors")).document["warnings"]
+    assert [text for text in warnings if "lora.yaml` is suspicious" in text and "os.system" in text]
+
+
+def test_an_ordinary_configuration_beside_a_model_is_no_matter(world: World, folder: Path) -> None:
+    (folder / "lora.yaml").write_text(ORDINARY)
+    assert world.good("add", "--in-place", str(folder / "lora.safetensors")).document["warnings"] == []
+
+
+def test_a_hostile_configuration_where_a_model_is_placed_is_told(world: World, a1111: Path) -> None:
+    (a1111 / "models/Lora/ink_brush.yaml").write_text(HOSTILE)
+    (got,) = (answer := world.good("get", "civitai:1002@10021")).data
+    config = Path(got["files"][0]["placed"][0]["path"]).with_suffix(".yaml")
+    if not config.exists():
+        config.write_text(HOSTILE)
+        world.good("unplace", "ink")
+        answer = world.good("place", "ink")
+    assert [text for text in answer.document["warnings"] if f"`{config}` is suspicious" in text]
+    assert config.read_text() == HOSTILE
+
+
+def test_the_licence_that_a_file_in_place_claims_is_recorded(world: World, folder: Path) -> None:
+    claim = {"modelspec.license": "CreativeML Open RAIL-M"}
+    (folder / "lora.safetensors").write_bytes(models.safetensors(models.small_lora(), 51, claim))
+    world.good("add", "--in-place", str(folder))
+    (shown,) = world.good("show", "lora").data
+    assert (shown["licence"]["name"], shown["licence"]["source"]) == (
+        "CreativeML Open RAIL-M",
+        "metadata:modelspec.license",
+    )

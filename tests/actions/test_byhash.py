@@ -57,3 +57,59 @@ def test_a_neighbour_saves_the_download_and_is_not_trusted(world: World, monkeyp
     world.good("get", "civitai:1002@10021", "--no-preview", "--no-place")
     assert len(world.downloads()) == before
     assert digest in world.blobs()
+
+
+def test_a_hash_that_is_not_here_is_shown_from_the_first_place_that_knows_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = sha256(world.file(INK))
+    with SampleServer() as archive:
+        archive.route(SampleCivitai(library.civitai_records(), library.civitai_files()))
+        monkeypatch.setenv("SDKEEP_CIVITAI_URL", _empty(world))
+        assert world.json("show", f"sha256:{digest}").codes == ["not-on-hub"]
+        monkeypatch.setenv("SDKEEP_ARCHIVES", archive.url)
+        for ref in (f"sha256:{digest}", digest[:10]):
+            (shown,) = world.good("show", ref).data
+            assert shown["release"]["model_name"] == "Ink Brush"
+    assert world.good("ls").data["rows"] == []
+
+
+@pytest.mark.parametrize("flags", [("--look-up",), ("--in-place", "--look-up")])
+def test_what_is_taken_in_is_looked_up_at_archives_too(
+    world: World, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
+) -> None:
+    path = world.root / "renamed.safetensors"
+    path.write_bytes(world.file(INK))
+    with SampleServer() as archive:
+        archive.route(SampleCivitai(library.civitai_records(), library.civitai_files()))
+        monkeypatch.setenv("SDKEEP_CIVITAI_URL", _empty(world))
+        monkeypatch.setenv("SDKEEP_ARCHIVES", archive.url)
+        world.good("add", *flags, str(path))
+    (shown,) = world.good("show", "renamed").data
+    assert shown["artifact"]["title"] == "Ink Brush for 1.5"
+
+
+@pytest.mark.parametrize("flags", [("--look-up",), ("--in-place", "--look-up")])
+def test_hugging_face_is_asked_only_about_repositories_that_are_known(world: World, flags: tuple[str, ...]) -> None:
+    main = library.repositories()["ada/castle-lora"]
+    data = main.branches["v2/beta"]["weights/castle_beta.safetensors"]
+    file = main.files["castle_lora.safetensors"]
+    assert isinstance(data, bytes)
+    assert isinstance(file, bytes)
+    path = world.root / "found-somewhere.safetensors"
+    path.write_bytes(file)
+    world.good("add", *flags, str(path))
+    assert world.hf_server.hits == []
+    world.good("get", "hf:ada/castle-lora@v2%2Fbeta/weights/castle_beta.safetensors", "--no-place", "--no-preview")
+    (got,) = world.good("get", f"sha256:{sha256(data)}", "--no-place").data
+    assert got["files"][0]["already_here"]
+    other = world.root / "second-name.safetensors"
+    other.write_bytes(file)
+    world.good("rm", "found-somewhere", "--yes")
+    asked = len(world.hf_server.hits)
+    world.good("add", "--look-up", str(other))
+    assert len(world.hf_server.hits) > asked
+    with world.house() as house:
+        release = house.book.release_of(sha256(file))
+    assert release is not None
+    assert (release.hub, release.model_id) == ("huggingface", "ada/castle-lora")

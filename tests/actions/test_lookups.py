@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.makers import library, models
+from tests.makers.caches import write_diskcache
+from tests.makers.trees import picture_of
 from tests.world import World, sha256
 
 
@@ -76,3 +80,25 @@ def test_a_trojan_is_known_from_the_first_look_on(world: World, a1111: Path) -> 
     assert result.document["warnings"]
     (shown,) = world.good("show", "gift").data
     assert shown["verdict"]["outcome"] not in ("clean", "clean-with-notes")
+
+
+@pytest.mark.parametrize("database", [False, True])
+def test_what_a_webui_has_hashed_before_is_a_hint_from_the_first_look_on(
+    world: World, a1111: Path, database: bool
+) -> None:
+    path, when = a1111 / "models/Stable-diffusion/big.safetensors", 1_700_000_000.25
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(models.safetensors(models.small_checkpoint(), 3))
+    os.utime(path, (when, when))
+    digest = sha256(path.read_bytes())
+    entry = {"checkpoint/big.safetensors": {"mtime": when, "sha256": digest}}
+    if database:
+        write_diskcache(a1111, "hashes", entry)
+    else:
+        (a1111 / "cache.json").write_text(json.dumps({"hashes": entry}))
+    before = picture_of(a1111)
+    (added,) = world.good("add", "--in-place", "--no-hash", str(a1111 / "models")).data
+    assert added["sha256"] == ""  # a hint is no proof
+    (shown,) = world.good("show", f"sha256:{digest}").data
+    assert (shown["artifact"]["name"], shown["hashed"]) == (added["name"], False)
+    assert picture_of(a1111) == before

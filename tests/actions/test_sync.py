@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from sdkeep.actions import folders
+from sdkeep.demo.exchange import json_response
+from sdkeep.demo.server import SampleServer
 from tests.makers import models
 from tests.makers.trees import picture_of
 from tests.world import World, sha256
@@ -216,16 +218,16 @@ def test_a_file_that_changes_while_it_is_hashed_waits(
 ) -> None:
     from sdkeep.actions import hashing
 
-    path, real = mine / "three.safetensors", hashing._digests
+    path, real = mine / "three.safetensors", os.read
     path.write_bytes(THREE)
 
-    def disturbed(file: str, *more: object, **named: object) -> object:
-        digests = real(file, *more, **named)  # type: ignore[arg-type]
+    def disturbed(file: int, length: int) -> bytes:
+        data = real(file, length)
         with path.open("ab") as growing:
             growing.write(b"more")
-        return digests
+        return data
 
-    monkeypatch.setattr(hashing, "_digests", disturbed)
+    monkeypatch.setattr(hashing.os, "read", disturbed)
     result = world.json("sync", "--yes")
     assert (result.status, result.data["waiting"]) == (1, 1)
     monkeypatch.undo()
@@ -241,6 +243,19 @@ def test_what_vanished_from_a_ui_is_placed_again(world: World, a1111: Path) -> N
     assert path.is_file()
     assert a1111 in path.parents
     assert seen(world) == []
+
+
+def test_a_running_ui_is_asked_to_look_again_after_a_sync(world: World) -> None:
+    with SampleServer() as server:
+        server.route(lambda request: json_response(None) if request.path.startswith("/sdapi/v1/refresh-") else None)
+        world.ui("a1111", "--url", server.url)
+        (got,) = world.good("get", "civitai:1002@10021").data
+        Path(got["files"][0]["placed"][0]["path"]).unlink()
+        before = len(server.hits)
+        assert world.good("sync", "--yes").data["refreshed"] == ["a1111"]
+        assert [(hit.method, hit.path) for hit in server.hits[before:]] == [("POST", "/sdapi/v1/refresh-loras")]
+        assert world.good("sync", "--yes").data["refreshed"] == []
+        assert len(server.hits) == before + 1
 
 
 def test_or_it_is_forgotten_when_it_was_meant_to_go(world: World, a1111: Path) -> None:

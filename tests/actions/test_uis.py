@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from sdkeep.actions import uis
 from tests.makers.trees import picture_of
 from tests.makers.webuis import make_webui
 from tests.world import World
@@ -59,3 +61,20 @@ def test_detect_finds_and_knows_the_registered_ones(world: World, a1111: Path) -
     found = world.good("ui", "detect", str(world.root)).data
     assert {one["layout"]: one["registered_as"] for one in found} == {"a1111": "a1111", "comfyui": ""}
     assert world.good("ui", "detect", str(world.root / "nothing")).data == []
+
+
+def test_a_folder_that_may_not_be_listed_is_told_and_the_rest_is_found(
+    world: World, a1111: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (world.root / "closed").mkdir()
+    real = os.scandir
+
+    def guarded(path: Path) -> object:
+        if str(path) == str(world.root / "closed"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(uis.os, "scandir", guarded)
+    result = world.good("ui", "detect", str(world.root))
+    assert [found["root"] for found in result.data] == [str(a1111)]
+    assert [text for text in result.document["warnings"] if "closed" in text and "Permission denied" in text]

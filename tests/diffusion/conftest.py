@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from sdkeep.diffusion.checkpoint import Model, open_checkpoint
-from tests.makers.tinymodels import Tiny, save, tiny
+
+if TYPE_CHECKING:
+    from tests.makers.tinymodels import Tiny
 
 REAL_VOCABULARY = 49408
-Paired = tuple[Tiny, Model]
+Paired = tuple["Tiny", Model]
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -26,6 +29,8 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def paired(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Paired]:
     """`paired(family, channels=4)`: the networks by diffusers and transformers, and as opened by us."""
+    from tests.makers.tinymodels import save, tiny  # diffusers takes its time
+
     known: dict[tuple[str, int, str], Paired] = {}
 
     def get(family: str, channels: int = 4, prediction: str = "") -> Paired:

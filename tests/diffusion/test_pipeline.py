@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageChops
+from safetensors.torch import save_file
 
+from sdkeep.diffusion.assembly import Memory
 from sdkeep.diffusion.checkpoint import Model, Opening, open_checkpoint
 from sdkeep.diffusion.jobs import Hires, Inpaint, Job, MaskedContent, ResizeMode, Start
 from sdkeep.diffusion.pictures import to_pixels
@@ -21,9 +23,14 @@ from sdkeep.diffusion.sampling.registry import SAMPLERS
 from sdkeep.ground.errors import FormatError, KeepError, NotFoundHere, UsageError
 from sdkeep.ground.events import Stop, Stopped
 from tests.diffusion.conftest import Paired
-from tests.makers.tinymodels import save
+from tests.makers.ldmkeys import Weights
 
 JOB = Job("a cat", "a dog", size=(32, 32), sampler="Euler a", steps=4, cfg=3.0, seed=5)
+
+
+def save(path: Path, weights: Weights) -> Path:
+    save_file({key: weight.contiguous() for key, weight in weights.items()}, path)
+    return path
 
 
 def made(model: Model, job: Job, **parts: object) -> list[Made]:
@@ -302,7 +309,37 @@ def test_a_picture_that_tiles_is_computed_around_its_edges(sd1: Model) -> None:
     assert modes == {"zeros"}
 
 
+# Memory
+
+
+@pytest.mark.parametrize("memory", [Memory.PARTS, Memory.LAYERS])
+def test_saving_memory_changes_no_picture(
+    paired: Callable[..., Paired], sd1: Model, tmp_path: Path, memory: Memory
+) -> None:
+    path = save(tmp_path / "model.safetensors", paired("sd1")[0].weights())
+    job = replace(JOB, start=Start(drawn(), 0.5))
+    assert apart(picture(open_checkpoint(path, Opening(memory=memory)), job), picture(sd1, job)) <= 1
+
+
+def test_a_picture_may_be_decoded_in_pieces(sd1: Model) -> None:
+    job = replace(JOB, size=(96, 64), steps=1)
+    whole, pieces = picture(sd1, job), picture(sd1, replace(job, vae_tile=32))
+    assert whole.size == pieces.size
+    assert 0 < np.abs(np.asarray(whole, dtype=float) - np.asarray(pieces, dtype=float)).mean() < 40
+
+
 # What goes wrong
+
+
+def test_a_broken_denoiser_is_noticed_at_the_first_step(paired: Callable[..., Paired], tmp_path: Path) -> None:
+    weights = paired("sd1")[0].weights()
+    weights["model.diffusion_model.out.2.bias"][0] = torch.inf
+    model = open_checkpoint(save(tmp_path / "broken.safetensors", weights))
+    seen: list[Watched] = []
+    for sampler in ("DPM adaptive", "Euler", "DDIM"):
+        with pytest.raises(FormatError, match="nothing but NaN"):
+            list(Pipeline(model).run(replace(JOB, sampler=sampler, steps=1000), watch=seen.append))
+    assert len(seen) <= 6
 
 
 def test_upscalers_and_samplers_are_refused_before_anything_is_computed(sd1: Model) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor
 
-from sdkeep.diffusion.checkpoint import Model
+from sdkeep.diffusion.checkpoint import Model, open_checkpoint
 from sdkeep.diffusion.jobs import Job, Start
 from sdkeep.diffusion.pictures import to_pixels
 from sdkeep.diffusion.pipeline import Pipeline, Watched
 from sdkeep.diffusion.sampling.noise import Rng, draw
+from sdkeep.ground.errors import UsageError
 from tests.diffusion.conftest import Paired
+from tests.makers.tinymodels import save
 from tests.makers.tinypipelines import pipeline, read
 
 CLOSE = 2e-5
@@ -93,6 +96,18 @@ def test_text_becomes_the_picture_that_diffusers_makes(
         **said(theirs),
     )
     assert apart(ours(model, job()), wanted) < CLOSE
+
+
+def test_an_edm_model_makes_what_diffusers_makes(paired: Callable[..., Paired], tmp_path: Path) -> None:
+    """diffusers begins at sqrt(80^2 + 1), AUTOMATIC1111 at 80."""
+    theirs, _ = paired("sdxl")
+    edm = {"edm_mean": torch.tensor([0.1, -0.2, 0.3, 0.0]), "edm_std": torch.tensor([1.0, 2.0, 3.0, 0.5])}
+    model = open_checkpoint(save(tmp_path / "edm.safetensors", theirs.weights() | edm))
+    begun = noise(model) * 80 / (80**2 + 1) ** 0.5
+    wanted = asked(theirs, prediction="edm", latents=begun, height=HEIGHT, width=WIDTH, **said(theirs))
+    assert apart(ours(model, job(schedule="Karras")), wanted) < CLOSE
+    with pytest.raises(UsageError, match="DDIM"):
+        ours(model, job(sampler="DDIM"))
 
 
 def test_an_empty_negative_prompt_of_sdxl_is_zeros(paired: Callable[..., Paired]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from sdkeep.formats.digests import ALL, Hasher, digest_file
+from sdkeep.formats.digests import ALL, Hasher, digest_file, digests_of
 from sdkeep.formats.source import BytesSource
 from sdkeep.ground.digest import DigestKind
 from sdkeep.ground.errors import StoreError
@@ -44,6 +44,13 @@ def test_all_digests_of_a_model_in_one_pass() -> None:
 @pytest.mark.parametrize("kind", sorted(ALL))
 def test_a_digest_alone_is_that_among_all(kind: DigestKind) -> None:
     assert digests(MODEL, frozenset({kind})) == {kind: digests(MODEL)[kind]}
+
+
+@settings(max_examples=40)
+@given(st.integers(0, len(MODEL)), st.booleans())
+def test_a_small_file_at_once_has_the_digests_of_one_in_pieces(length: int, model: bool) -> None:
+    data = (MODEL if model else PAYLOAD)[:length]
+    assert digests_of(data) == digest_file(BytesSource(data))
 
 
 @settings(max_examples=40)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import sqlite3
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from sdkeep.catalogue.foreign import foreign_rows
 from sdkeep.ground.digest import DigestKind
 from sdkeep.layouts.caches import CacheHint, read_caches
+from tests.makers.caches import write_diskcache
 from tests.makers.trees import picture_of
 from tests.makers.webuis import make_webui, register
 
@@ -35,22 +35,6 @@ def hints(root: Path, id: str = "a1111") -> list[CacheHint]:
 
 def write_cache(root: Path, sections: dict[str, dict[str, object]]) -> None:
     (root / "cache.json").write_text(json.dumps(sections))
-
-
-def write_diskcache(root: Path, section: str, entries: dict[str, object]) -> Path:
-    """The tables that diskcache makes, with its pickled values."""
-    folder = root / "cache" / section
-    folder.mkdir(parents=True)
-    with sqlite3.connect(folder / "cache.db") as connection:
-        connection.execute("CREATE TABLE Settings (key TEXT NOT NULL UNIQUE, value)")
-        connection.execute(
-            "CREATE TABLE Cache (rowid INTEGER PRIMARY KEY, key BLOB, raw INTEGER, store_time REAL, mode INTEGER "
-            "DEFAULT 0, filename TEXT, value BLOB)"
-        )
-        rows = [(key, value if isinstance(value, bytes) else pickle.dumps(value, 5)) for key, value in entries.items()]
-        connection.executemany("INSERT INTO Cache (key, raw, mode, value) VALUES (?, 1, 4, ?)", rows)
-    connection.close()
-    return folder / "cache.db"
 
 
 def test_titles_lead_back_to_paths(root: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from diffusers import (
+    EDMEulerScheduler,
     EulerDiscreteScheduler,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionInstructPix2PixPipeline,
@@ -69,7 +70,7 @@ def euler(prediction: str = "epsilon") -> EulerDiscreteScheduler:
 
 def pipeline(theirs: Tiny, kind: str = "text", prediction: str = "epsilon"):
     """A pipeline of diffusers that speaks latents."""
-    scheduler = euler(prediction)
+    scheduler = EDMEulerScheduler(sigma_schedule="karras") if prediction == "edm" else euler(prediction)
     parts = {"vae": theirs.vae, "unet": theirs.unet, "scheduler": scheduler}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

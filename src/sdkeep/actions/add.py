@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdkeep.actions.batch import Failure
+from sdkeep.actions.byhash import published
 from sdkeep.actions.examine import Examined, examine_fully
 from sdkeep.actions.house import House
 from sdkeep.actions.intake import Arrival, Terms, take_in
@@ -149,19 +150,19 @@ def _copy_in(house: House, path: Path, request: AddRequest) -> Added:
 
 
 def _origin(house: House, seen: Examined, request: AddRequest) -> tuple[Release | None, RemoteFile | None]:
-    """The release these bytes were published in, when asked to look it up and Civitai knows."""
+    """The release these bytes were published in, when asked to look it up and some place knows."""
     if not request.look_up:
         return None, None
     try:
         digest = next(d for d in seen.digests if d.value == seen.sha256)
-        releases = house.civitai.by_digest(digest)
+        hits = published(house, (digest,))
     except HubError as error:
         house.warn(f"`{seen.path.name}` was not looked up: {error.what}")
         return None, None
-    for release in releases:
-        for file in release.files:
+    for hit in hits:
+        for file in hit.release.files:
             if file.sha256 and file.sha256.value == seen.sha256:
-                return release, file
+                return hit.release, file
     return None, None
 
 

@@ -14,7 +14,7 @@ from sdkeep.actions.examine import Examined, examine
 from sdkeep.actions.folders import Root, Seen, given, walk
 from sdkeep.actions.hashing import HashOutcome, hash_waiting
 from sdkeep.actions.house import House
-from sdkeep.actions.intake import Arrival, Terms, describe, refusal
+from sdkeep.actions.intake import Arrival, Terms, claimed_licence, describe, refusal
 from sdkeep.actions.labels import label_uis
 from sdkeep.actions.placing import here, surroundings
 from sdkeep.actions.scan import warn_of_config
@@ -251,7 +251,8 @@ def _sighting(
     if sidecars.config is not None:
         warn_of_config(house, path, seen.contents.container)
     lineage = tuple(edges(seen.contents.metadata, seen.contents.extras))
-    return Sighting(facts, one.in_place(), seen.verdict, lineage, tuple(dict.fromkeys((*hints, *sidecars.digests))))
+    claimed = tuple(dict.fromkeys((*hints, *sidecars.digests)))
+    return Sighting(facts, one.in_place(), seen.verdict, lineage, claimed, claimed_licence(house, seen))
 
 
 def _with_claims(facts: Artifact, sidecars: Sidecars) -> Artifact:

@@ -325,9 +325,11 @@ class _Session:
 
     def _sheet(self, sheet: Sheet, pipeline: Pipeline, models: Mapping[str, Model], planned: int) -> list[Made]:
         """The pictures of one sheet, each saved and recorded as soon as it is done."""
+        from sdkeep.diffusion.choosing import suitable_threads
+
         done = []
         showing = Showing(self.house.report, pipeline.model, planned, self.request.output.preview)
-        with showing:
+        with showing, suitable_threads(pipeline.model, sheet.jobs[0].size):
             for job in sheet.jobs:
                 for made in pipeline.run(job, watch=showing.watch, stop=self.house.stop):
                     showing.finished()

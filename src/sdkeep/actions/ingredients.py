@@ -15,16 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from sdkeep.actions.house import House
-from sdkeep.formats.digests import digest_file
 from sdkeep.formats.sniff import sniff
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.digest import DigestKind
 from sdkeep.ground.errors import NotFoundHere
 from sdkeep.ground.kinds import Kind
-from sdkeep.ground.record import Artifact
 from sdkeep.ground.ref import NameRef, PathRef, WordRef, parse
+
+if TYPE_CHECKING:
+    from sdkeep.ground.record import Artifact
 
 _BLOB = re.compile(r"/blobs/sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})$")
 _SHA256 = frozenset({DigestKind.SHA256})
@@ -141,6 +143,8 @@ def hashed(house: House, found: Sequence[Ingredient]) -> tuple[Ingredient, ...]:
 
 
 def _digest(house: House) -> Callable[[Path], str]:
+    from sdkeep.formats.digests import digest_file
+
     return lambda path: digest_file(path, _SHA256, report=house.report, stop=house.stop)[0].value
 
 

@@ -161,7 +161,8 @@ def _write_rows(house: House, seen: Examined, facts: Artifact, arrival: Arrival,
         kept = book.put_artifact(facts)
         book.put_verdict(seen.sha256, seen.verdict, house.now())
         found = (*more, *_claimed(seen, more))
-        record_licence(house, seen)
+        if claim := claimed_licence(house, seen):
+            book.put_licence(seen.sha256, claim)
         release = arrival.release
         if release is not None and release.hub != "web":
             book.put_release(release)
@@ -181,12 +182,12 @@ def _claimed(seen: Examined, proved: tuple[Edge, ...]) -> list[Edge]:
     return [edge for edge in claims if (edge.parent, edge.relation) not in stands]
 
 
-def record_licence(house: House, seen: Examined) -> None:
-    """Record the licence that a file's own metadata claims, beside whatever its hub says."""
+def claimed_licence(house: House, seen: Examined) -> Licence | None:
+    """The licence that a file's own metadata claims; it is recorded beside whatever its hub says."""
     stated = seen.identity.claims.licence
-    if stated:
-        claim = Licence(stated.lower(), stated, source="metadata:modelspec.license", seen=house.now(), verbatim=stated)
-        house.book.put_licence(seen.sha256, claim)
+    if not stated:
+        return None
+    return Licence(stated.lower(), stated, source="metadata:modelspec.license", seen=house.now(), verbatim=stated)
 
 
 def describe(house: House, arrival: Arrival, seen: Examined, terms: Terms) -> Artifact:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from sdkeep.actions.house import House
 from sdkeep.actions.ingredients import Ingredient, hashed, located, readable
-from sdkeep.actions.placing import Placed, Placing, place_everywhere, targets
 from sdkeep.ground.errors import NotPlaceable, UsageError, WouldOverwrite
 from sdkeep.ground.licence import Use
 from sdkeep.store.names import split_name
 
 if TYPE_CHECKING:
+    from sdkeep.actions.placing import Placed
     from sdkeep.merge.adapters.baking import Fit
     from sdkeep.merge.alignment import Alignment
     from sdkeep.merge.blocks import Weighting
@@ -278,6 +278,7 @@ def _config_target(request: MergeRequest, ready: Prepared) -> Path | None:
 def _to_store(house: House, request: MergeRequest, ready: Prepared) -> MergedFile:
     """Into the store as any file: judged, identified, named, its edges recorded; then into the WebUIs."""
     from sdkeep.actions.intake import Arrival, Terms, take_in
+    from sdkeep.actions.placing import Placing, place_everywhere, targets
     from sdkeep.actions.stores import store_near
     from sdkeep.merge.run import run
 

@@ -17,7 +17,7 @@ from sdkeep.ground.licence import ADVICE, Licence, Permission
 from sdkeep.ground.lineage import Edge
 from sdkeep.ground.model import Model, Release
 from sdkeep.ground.record import Artifact, Location
-from sdkeep.ground.ref import CivitaiRef, HfRef, parse
+from sdkeep.ground.ref import CivitaiRef, DigestRef, HfRef, WordRef, parse
 from sdkeep.ground.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -129,7 +129,19 @@ def show(house: House, text: str, *, metadata: bool = False) -> Shown:
         return ShownModel(model, house.hub(ref.hub).release(ref) if exact else None)
     if found:
         return of_artifact(house, local.artifact(house, text))
+    if isinstance(ref, DigestRef) or (isinstance(ref, WordRef) and Digest.readings(ref.word)):
+        return _published(house, text)
     raise local.missing(house, text)
+
+
+def _published(house: House, text: str) -> ShownModel:
+    """The release that holds a file with a hash that is not here; the places are those of `byhash`."""
+    from sdkeep.actions.remote import seek
+    from sdkeep.hubs.choose import Wish
+
+    release = seek(house, text, Wish()).release
+    page = Model(release.hub, release.model_id, release.model_name, release.kind, (release,), release.page)
+    return ShownModel(page, release)
 
 
 def _metadata_at(path: str, stop: Stop) -> dict[str, str]:

@@ -114,9 +114,10 @@ def plan(house: House, request: SyncRequest) -> Plan:
 def shown(house: House, plan: Plan, done: dict[str, str] | None = None) -> tuple[Difference, ...]:
     """The plan as lines, in the order of paths within each kind of difference."""
     names: dict[str, str] = {}
+    now = {one.path: one for one in house.book.locations(unhashed=True)} if done else {}
 
     def name_of(change: Change) -> str:
-        location = change.recorded
+        location = change.recorded or now.get(change.path)
         if location is None:
             return ""
         if location.sha256 and location.sha256 not in names:

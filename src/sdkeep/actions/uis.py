@@ -126,6 +126,8 @@ def add(house: House, root: Path, wish: Wish) -> Registered:
     ui = Ui(name, chosen.id, str(folder), wish.template, house.now(), url, before.share if before else "")
     ui, todo = _shared(house, ui, chosen, wish.share)
     house.book.put_ui(ui)
+    found = here(house, ui)
+    house.book.claim(name, [f"{folder}{os.sep}" for folders in found.folders.values() for folder in folders])
     label_uis(house)
     return replace(describe(house, ui), todo=todo)
 
@@ -176,7 +178,7 @@ def describe(house: House, ui: Ui) -> Registered:
         notes, url = found.notes, found.url
     except KeepError as error:
         problems = problems or (error.what,)
-    placed = len(house.book.locations_in(ui.name))
+    placed = sum(1 for one in house.book.locations_in(ui.name) if one.ours)
     return Registered(ui.name, ui.layout, title, ui.root, ui.template, placed, folders, problems, notes, url, ui.share)
 
 
@@ -217,8 +219,10 @@ def look_for(house: House, roots: tuple[Path, ...]) -> tuple[Detected, ...]:
     known = {ui.root: ui.name for ui in house.book.uis()}
     found: dict[str, Detected] = {}
     for place in places:
-        for folder in _folders(place.expanduser().absolute(), DEEPEST if roots else 1):
+        for folder, unreadable in _folders(place.expanduser().absolute(), DEEPEST if roots else 1):
             seen = detect(folder, house.layouts)
+            if unreadable and seen is None and roots:
+                house.warn(f"`{folder}` was not looked through: {unreadable}")
             if seen and str(seen.root) not in found:
                 found[str(seen.root)] = _detected(house, seen, known.get(str(seen.root), ""))
     return tuple(found.values())
@@ -238,13 +242,17 @@ def _matrices(house: House, home: Path) -> tuple[Path, ...]:
     return (Path(library), Path(library) / "Packages") if library and Path(library).is_absolute() else ()
 
 
-def _folders(root: Path, depth: int) -> Iterator[Path]:
-    """`root` and the folders below it, none through a link; what cannot be read is passed over."""
+def _folders(root: Path, depth: int) -> Iterator[tuple[Path, str]]:
+    """`root` and the folders below it, none through a link; why one cannot be listed, though it may be entered."""
     try:
-        entries = sorted(os.scandir(root), key=lambda entry: entry.name)
+        with os.scandir(root) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
         below = [entry for entry in entries if entry.is_dir(follow_symlinks=False) and entry.name[0] != "."]
+    except PermissionError as error:
+        yield root, error.strerror or "it cannot be read"
+        return
     except OSError:
         return
-    yield root
+    yield root, ""
     for entry in below[:MOST] if depth else ():
         yield from _folders(Path(entry.path), depth - 1)

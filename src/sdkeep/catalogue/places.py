@@ -201,6 +201,13 @@ def uis(connection: Connection) -> tuple[Ui, ...]:
     return tuple(Ui(row.name, row.layout, row.root, row.template, row.added_at, row.url, row.share) for row in rows)
 
 
+def claim(connection: Connection, ui: str, folder: str) -> int:
+    """Note that what is recorded below a folder, as a file of no interface, is this one's; how many paths."""
+    sql = """UPDATE location SET ui_id = :ui
+    WHERE ui_id IS NULL AND method = :method AND substr(path, 1, length(:folder)) = :folder"""
+    return changed(connection, sql, ui=_ui_id(connection, ui), method=Method.IN_PLACE.value, folder=folder)
+
+
 def drop_ui(connection: Connection, name: str) -> bool:
     """Forget an interface; its paths stay known, as files of no interface. Whether it was registered."""
     return changed(connection, "DELETE FROM ui WHERE name = :name", name=name) > 0

@@ -155,12 +155,18 @@ def held(connection: Connection) -> tuple[Held, ...]:
 
 
 def of_artifact(connection: Connection, sha256: str) -> Release | None:
-    """The release that these bytes came from, the one linked last where there are several."""
+    """The release that these bytes came from, the one linked last where there are several.
+
+    A published file that was converted is linked to the conversion; its own bytes came from the same release.
+    """
     linked = f"""{_RELEASE} JOIN release_file f ON f.release_id = r.id JOIN artifact a ON a.id = f.artifact_id
     WHERE a.sha256 = :sha256 ORDER BY f.id DESC LIMIT 1"""
     packed_in = f"""{_RELEASE} JOIN release_file f ON f.release_id = r.id JOIN unpacked u ON u.release_file_id = f.id
     JOIN artifact a ON a.id = u.artifact_id WHERE a.sha256 = :sha256 ORDER BY u.id DESC LIMIT 1"""
-    rows = query(connection, linked, sha256=sha256) or query(connection, packed_in, sha256=sha256)
+    converted = f"""{_RELEASE} JOIN release_file f ON f.release_id = r.id JOIN edge e ON e.child_id = f.artifact_id
+    WHERE e.parent = :sha256 AND e.relation = 'converted-from' ORDER BY f.id DESC LIMIT 1"""
+    ways = (linked, packed_in, converted)
+    rows = next((rows for sql in ways if (rows := query(connection, sql, sha256=sha256))), ())
     return _release(connection, rows[0]) if rows else None
 
 

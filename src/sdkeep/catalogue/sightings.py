@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, bindparam, text
 from sdkeep.catalogue import ancestry, artifacts, evidence, names, places
 from sdkeep.catalogue.connection import changed, query
 from sdkeep.ground.digest import Digest
+from sdkeep.ground.licence import Licence
 from sdkeep.ground.lineage import Edge
 from sdkeep.ground.record import Artifact, Location
 from sdkeep.ground.verdict import Verdict
@@ -31,6 +32,8 @@ JOIN artifact a ON a.id = l.artifact_id WHERE l.path IN :these"""
 ).bindparams(bindparam("these", expanding=True))
 _DIGESTS = """INSERT INTO digest (artifact_id, kind, value, ours) VALUES (?, ?, ?, 1)
 ON CONFLICT (artifact_id, kind, value) DO UPDATE SET ours = 1"""
+_BARE = """SELECT 1 FROM artifact a WHERE a.id = :id AND NOT EXISTS (SELECT 1 FROM blob b WHERE b.artifact_id = a.id)
+AND NOT EXISTS (SELECT 1 FROM release_file f WHERE f.artifact_id = a.id)"""
 _DROP_LONELY = """DELETE FROM artifact WHERE id = :id AND sha256 IS NULL
 AND NOT EXISTS (SELECT 1 FROM location l WHERE l.artifact_id = artifact.id)"""
 
@@ -39,7 +42,8 @@ AND NOT EXISTS (SELECT 1 FROM location l WHERE l.artifact_id = artifact.id)"""
 class Sighting:
     """A file as it looks from outside: facts without a sha256, the path, the verdict, claims about its parents.
 
-    `claimed` are digests that sidecars and caches state of it: hints to find it by, nothing more.
+    `claimed` are digests that sidecars and caches state of it: hints to find it by, nothing more. `licence` is what its
+    own metadata claims.
     """
 
     artifact: Artifact
@@ -47,6 +51,7 @@ class Sighting:
     verdict: Verdict | None = None
     edges: tuple[Edge, ...] = ()
     claimed: tuple[Digest, ...] = ()
+    licence: Licence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,8 @@ def put(connection: Connection, sightings: Sequence[Sighting], at: str) -> tuple
             ancestry.put(connection, number, sighting.edges)
         if sighting.claimed:
             artifacts.add_digests(connection, number, sighting.claimed, ours=False)
+        if sighting.licence:
+            evidence.put_licence(connection, number, sighting.licence)
     _drop_lonely(connection, before)
     return tuple(str(row["name"]) for row in named)
 
@@ -176,15 +183,24 @@ def record(connection: Connection, name: str) -> SightingRecord | None:
 
 
 def _join(connection: Connection, seen: int, owner: int, one: Hashed, at: str) -> None:
-    """Give all that hangs on a sighting to the artifact with the same bytes, and drop the sighting."""
+    """Give all that hangs on a sighting to the artifact with the same bytes, and drop the sighting.
+
+    Of two that were only ever seen where they lie the name that was listed first stays.
+    """
     facts = artifacts.by_id(connection, seen)
+    elder = seen < owner and bool(query(connection, _BARE, id=owner))
     artifacts.put(connection, replace(facts, sha256=one.sha256, digests=one.digests), at)
     changed(connection, "UPDATE location SET artifact_id = :owner WHERE artifact_id = :seen", owner=owner, seen=seen)
     sql = """UPDATE verdict SET artifact_id = :owner WHERE artifact_id = :seen
     AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.artifact_id = :owner)"""
     changed(connection, sql, owner=owner, seen=seen)
+    sql = """UPDATE licence SET artifact_id = :owner WHERE artifact_id = :seen
+    AND NOT EXISTS (SELECT 1 FROM licence l WHERE l.artifact_id = :owner AND l.source = licence.source)"""
+    changed(connection, sql, owner=owner, seen=seen)
     ancestry.put(connection, owner, ancestry.of_child(connection, seen))
     changed(connection, "DELETE FROM artifact WHERE id = :seen", seen=seen)
+    if elder:
+        names.change(connection, owner, facts.name)
 
 
 def _free(connection: Connection, facts: Artifact, given: dict[str, int]) -> str:

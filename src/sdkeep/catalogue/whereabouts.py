@@ -174,6 +174,11 @@ class Whereabouts(Access):
         with self._connections.reading() as tx:
             return places.uis(tx)
 
+    def claim(self, ui: str, folders: Iterable[str]) -> int:
+        """Note that files catalogued where they lie below these folders are this interface's; how many."""
+        with self._connections.writing() as tx:
+            return sum(places.claim(tx, ui, folder) for folder in folders)
+
     def drop_ui(self, name: str) -> bool:
         """Forget an interface; its paths stay known as files of none. Whether it was registered."""
         with self._connections.writing() as tx:

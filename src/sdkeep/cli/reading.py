@@ -1,14 +1,18 @@
 """Words of the command line taken as they are, where Typer would load pydantic (a tenth of a second) to say so too.
 
-Only what needs no judging is taken: a word where a word is wanted, words where words are, and what is not given. All
-else, and every mistake, is Typer's.
+Only what needs no judging is taken: a word where a word is wanted, words where words are, paths, plain numbers within
+their bounds, and what is not given. All else, and every mistake, is Typer's.
 """
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
+
+_NUMBER = {int: re.compile(r"[0-9]{1,9}"), float: re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,15})?")}
 
 
 class Command(TyperCommand):
@@ -49,6 +53,12 @@ class _Plain:
             return value
         if wanted is int and value == param.default and type(value) is int:
             return value
+        if wanted is Path and type(value) is str:  # no command asks Typer to look at the file
+            return Path(value)
+        if wanted in (int, float) and type(value) is str and _NUMBER[wanted].fullmatch(value):
+            number, bounds = wanted(value), param.type_descriptor.parameter_info
+            if (bounds.min is None or number >= bounds.min) and (bounds.max is None or number <= bounds.max):
+                return number
         if wanted == list[str] and not isinstance(value, str) and all(type(word) is str for word in value):
             return list(value)
         param._runtime_param = None

@@ -30,15 +30,15 @@ from sdkeep.actions.get import Got
 from sdkeep.actions.licences import LicenceAudit
 from sdkeep.actions.lineage import Lineage
 from sdkeep.actions.listing import Listing, Pictures
-from sdkeep.actions.outdated import Outdated, Pinned
-from sdkeep.actions.merge import MergedFile, Pair
 from sdkeep.actions.lock import Locked
 from sdkeep.actions.locked import Matching
+from sdkeep.actions.merge import MergedFile, Pair
+from sdkeep.actions.outdated import Outdated, Pinned
 from sdkeep.actions.pictures import FromImage
 from sdkeep.actions.placing import Placed
 from sdkeep.actions.rebuild import Rebuilt
-from sdkeep.actions.relabel import Relabelled
 from sdkeep.actions.recipes import Again, CheckedRecipe, MethodAnswer, ShownRecipe
+from sdkeep.actions.relabel import Relabelled
 from sdkeep.actions.removing import Removed, Swept, Unplaced
 from sdkeep.actions.scan import Scanned
 from sdkeep.actions.search import Hit
@@ -199,7 +199,7 @@ def _body(kind: type, definitions: dict[str, Schema]) -> Schema:
         return {"enum": [member.value for member in kind]}
     if not (is_dataclass(kind) or is_typeddict(kind)):
         raise TypeError(f"{kind.__name__} has no JSON form")
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, localns=globals())  # some answers name a class that is loaded only when it is met
     names = [field.name for field in fields(kind)] if is_dataclass(kind) else list(hints)
     shown = [name for name in names if name not in HIDDEN]
     properties = {name: _schema(hints[name], definitions) for name in shown}

@@ -23,7 +23,7 @@ from sdkeep.diffusion.networks.names import component_of
 from sdkeep.diffusion.networks.openclip import OpenClip
 from sdkeep.diffusion.networks.unet import UNet
 from sdkeep.diffusion.networks.vae import Posterior, Vae
-from sdkeep.diffusion.sampling.levels import Levels, scaled_linear, zero_terminal
+from sdkeep.diffusion.sampling.levels import EdmLevels, Levels, scaled_linear, zero_terminal
 from sdkeep.diffusion.tiles import decode_tiled, encode_tiled
 from sdkeep.formats.selection import Component
 from sdkeep.ground.errors import FormatError
@@ -142,8 +142,9 @@ class Model:
         self._vae_dtype = self.dtype
         self.memory = opening.memory
         left = scaled_linear()
-        self.levels = Levels(zero_terminal(left) if config.zero_terminal_snr else left)
         edm = config.prediction is Prediction.EDM
+        plain = Levels(zero_terminal(left) if config.zero_terminal_snr else left)
+        self.levels = EdmLevels.between() if edm else plain
         self.latent_mean = entries["edm_mean"].load().float().view(1, -1, 1, 1) if edm else None
         self.latent_std = entries["edm_std"].load().float().view(1, -1, 1, 1) if edm else None
         self._networks = networks

@@ -1,10 +1,14 @@
-"""Which device and which number format to work with, by the words that people use."""
+"""Which device, number format, memory and threads to work with, by the words that people use."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from sdkeep.diffusion.assembly import Memory
+from sdkeep.diffusion.checkpoint import Model
 from sdkeep.ground.errors import UsageError
 
 _FORMATS = {
@@ -32,3 +36,20 @@ def memory_called(device: str, *, low: bool) -> Memory:
     if not low:
         return Memory.FULL
     return Memory.LAYERS if device.startswith("cpu") else Memory.PARTS
+
+
+_WORTH_THREADS = 1e9
+"""Weights times latents below which threads wait for each other longer than they work."""
+
+
+@contextmanager
+def suitable_threads(model: Model, size: tuple[int, int]) -> Iterator[None]:
+    """One thread for pictures that are too small to share out, on the processor; as many as there were otherwise."""
+    before = torch.get_num_threads()
+    weights = sum(weight.numel() for weight in model.unet.parameters())
+    if model.device.type == "cpu" and weights * size[0] * size[1] / 64 < _WORTH_THREADS:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

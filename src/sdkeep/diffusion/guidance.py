@@ -8,7 +8,7 @@ scales.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -22,8 +22,9 @@ from sdkeep.diffusion.prompt.schedule import Steps, schedule
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """One thing to ask the denoiser: a context (m, c), SDXL's labels, extra channels (k, h, w) beside the latent."""
+    """A question about a picture of a batch: a context (m, c), SDXL's labels, channels (k, h, w) beside the latent."""
 
+    picture: int
     context: Tensor
     labels: Tensor | None = None
     beside: Tensor | None = None
@@ -94,59 +95,53 @@ class Guide:
     def __call__(self, x: Tensor, timestep: Tensor) -> Tensor:
         """The guided answer for latents (b, c, h, w) at a timestep."""
         step, self.calls = self.calls, self.calls + 1
-        pix2pix = self.model.config.variant is Variant.PIX2PIX
-        asked: list[Asked] = []
-        owners: list[int] = []
-        for place, parts in enumerate(self.positives):
-            asked += [self._asked(part.at(step), place) for part in parts]
-            owners += [place] * len(parts)
+        parts = [(place, part) for place, several in enumerate(self.positives) for part in several]
+        asked = [self._asked(part.at(step), place) for place, part in parts]
+        shares = [(place, part.weight) for place, part in parts]
+        if self._follows_only_the_prompt(shares):
+            return self._ask(x, timestep, asked)
         without = [self._asked(one.at(step), place, negative=True) for place, one in enumerate(self.negatives)]
-        blind = [
-            Asked(one.context, one.labels, torch.zeros_like(one.beside)) for one in without if one.beside is not None
-        ]
-        alone = all(len(parts) == 1 and parts[0].weight == 1.0 for parts in self.positives)
-        plain = self.scales.cfg == 1.0 and alone and not (pix2pix or self.keeps_uncond)
-        everything = asked if plain else [*asked, *without, *(blind if pix2pix else [])]
-        whose = owners + ([] if plain else [*range(len(x)), *(range(len(x)) if pix2pix else [])])
-        answers = self._ask(x, timestep, everything, whose)
-        weights = [part.weight for parts in self.positives for part in parts]
-        if plain:
-            return self._summed(answers, owners, weights, torch.zeros_like(x), 1.0)
-        count = len(asked)
-        uncond = answers[count : count + len(x)]
+        if self.model.config.variant is Variant.PIX2PIX:
+            blind = [replace(one, beside=torch.zeros_like(x[0])) for one in without]
+            answers = self._ask(x, timestep, [*asked, *without, *blind])
+            said, uncond, unseen = answers.tensor_split([len(asked), len(asked) + len(x)])
+            self.last_uncond = uncond
+            return self._guided(said, shares, uncond) + (self.scales.image_cfg - 1) * (uncond - unseen)
+        said, uncond = self._ask(x, timestep, [*asked, *without]).tensor_split([len(asked)])
         self.last_uncond = uncond
-        if pix2pix:
-            unseen = answers[count + len(x) :]
-            guided = self._summed(answers[:count], owners, weights, uncond, self.scales.cfg) - uncond
-            return unseen + guided + self.scales.image_cfg * (uncond - unseen)
-        return self._summed(answers[:count], owners, weights, uncond, self.scales.cfg)
+        return self._guided(said, shares, uncond)
 
-    def _summed(self, answers: Tensor, owners: list[int], weights: list[float], uncond: Tensor, scale: float) -> Tensor:
-        """uncond + sum of weight * scale * (answer - uncond), picture by picture."""
+    def _follows_only_the_prompt(self, shares: list[tuple[int, float]]) -> bool:
+        """Whether the answers without the prompt would fall out of the sum, and nobody else wants them."""
+        lone = [place for place, _ in shares] == list(range(len(self.negatives)))
+        even = self.scales.cfg == 1.0 and all(weight == 1.0 for _, weight in shares)
+        edits = self.model.config.variant is Variant.PIX2PIX
+        return lone and even and not edits and not self.keeps_uncond
+
+    def _guided(self, said: Tensor, shares: list[tuple[int, float]], uncond: Tensor) -> Tensor:
+        """uncond + sum of weight * cfg * (said - uncond), picture by picture."""
         total = uncond.clone()
-        for answer, owner, weight in zip(answers, owners, weights, strict=False):
-            total[owner] += (answer - uncond[owner]) * (weight * scale)
+        for answer, (place, weight) in zip(said, shares, strict=True):
+            total[place] += (answer - uncond[place]) * (weight * self.scales.cfg)
         return total
 
     def _asked(self, encoded: Encoded, place: int, *, negative: bool = False) -> Asked:
         labels = labels_of(self.model, encoded, self.size, negative=negative)
-        return Asked(encoded.context, labels, self.beside[place] if self.beside is not None else None)
+        return Asked(place, encoded.context, labels, self.beside[place] if self.beside is not None else None)
 
-    def _ask(self, x: Tensor, timestep: Tensor, asked: list[Asked], owners: list[int]) -> Tensor:
+    def _ask(self, x: Tensor, timestep: Tensor, asked: list[Asked]) -> Tensor:
         """Every answer, in order; contexts of equal length go in one batch."""
         answers: dict[int, Tensor] = {}
-        lengths = sorted({len(one.context) for one in asked})
-        for length in lengths:
+        for length in sorted({len(one.context) for one in asked}):
             places = [place for place, one in enumerate(asked) if len(one.context) == length]
             width = 1 if self.low_memory else len(places)
             for first in range(0, len(places), width):
                 group = places[first : first + width]
-                said = self._batch(x, timestep, [asked[place] for place in group], [owners[place] for place in group])
-                answers.update(zip(group, said, strict=True))
+                answers.update(zip(group, self._batch(x, timestep, [asked[place] for place in group]), strict=True))
         return torch.stack([answers[place] for place in range(len(asked))])
 
-    def _batch(self, x: Tensor, timestep: Tensor, asked: list[Asked], owners: list[int]) -> Tensor:
-        latents = x[owners]
+    def _batch(self, x: Tensor, timestep: Tensor, asked: list[Asked]) -> Tensor:
+        latents = x[[one.picture for one in asked]]
         besides = [one.beside for one in asked if one.beside is not None]
         if besides:
             latents = torch.cat([latents, torch.stack(besides).to(latents)], dim=1)

@@ -21,6 +21,7 @@ from sdkeep.ground.errors import UsageError
 Size = tuple[int, int]
 LARGEST = 16384
 MOST_STEPS = 1000
+_LARGEST_SEED = 2**64 - 1
 
 
 class ResizeMode(StrEnum):
@@ -149,6 +150,10 @@ def checked(job: Job, factor: int = 8) -> Job:
     _within("batch", job.batch, 1, 1024)
     _within("variation-strength", job.variation, 0, 1)
     _within("clip-skip", job.clip_skip, 1, 32)
+    _within("seed", job.seed, 0, _LARGEST_SEED)
+    _within("variation-seed", job.variation_seed, 0, _LARGEST_SEED)
+    _within("resize-from", min(job.resize_from), 0, LARGEST)
+    _within("vae-tile", job.vae_tile, 0, LARGEST)
     if job.refine_at is not None:
         _within("refiner-at", job.refine_at, 0, 1)
     if job.start and job.hires:
@@ -168,6 +173,7 @@ def checked(job: Job, factor: int = 8) -> Job:
 def _check_picture(start: Start) -> None:
     if 0 in start.picture.size or (start.inpaint and 0 in start.inpaint.mask.size):
         raise UsageError("the picture to begin from is empty", "it has no pixels", "name another with `--init`")
+    _within("mask-weight", start.mask_weight, 0, 1)
     if start.inpaint:
         _within("mask-blur", start.inpaint.blur, 0, 256)
         _within("padding", start.inpaint.padding, 0, 4096)

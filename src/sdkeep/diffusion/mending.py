@@ -1,4 +1,4 @@
-"""When arithmetic or memory fails: which weights are to blame, and what to do about it."""
+"""What cannot be computed, or came out broken: why, and what to do about it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,32 @@ import torch
 from torch import Tensor
 
 from sdkeep.diffusion.checkpoint import Model
-from sdkeep.diffusion.jobs import Size
-from sdkeep.diffusion.networks.config import VAE
+from sdkeep.diffusion.jobs import Job, Size
+from sdkeep.diffusion.networks.config import VAE, Prediction
+from sdkeep.diffusion.sampling.registry import choose
 from sdkeep.ground.errors import FormatError, UsageError
+
+
+def check_prediction(model: Model, job: Job) -> None:
+    """Raise where the model's prediction is unknown (`FormatError`), or the sampler cannot use it (`UsageError`)."""
+    if model.config.prediction is Prediction.EDM_V:
+        raise FormatError(
+            "pictures cannot be made with this checkpoint",
+            "it predicts velocity over EDM's levels (CosXL), which is not supported",
+            "name another with `--model REF`",
+            rule="unsupported-prediction",
+        )
+    chosen = [choose(job.sampler, job.schedule)]
+    if job.hires:
+        chosen.append(choose(job.hires.sampler or job.sampler, job.hires.schedule or job.schedule))
+    for one in chosen:
+        walks = one.sampler.stepped is not None or one.sampler.name == "LCM"
+        if model.config.prediction is Prediction.EDM and walks:
+            raise UsageError(
+                f"`{one.sampler.name}` cannot be used with this checkpoint",
+                "it walks timesteps, and an EDM model (Playground 2.5) has none",
+                '`--sampler "DPM++ 2M"`',
+            )
 
 
 def check_latents(model: Model, latents: Tensor) -> None:

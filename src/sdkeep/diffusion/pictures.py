@@ -54,24 +54,22 @@ def resized(picture: Image.Image, size: Size, mode: ResizeMode) -> Image.Image:
 
 def _fitted(old: Size, new: Size, *, cover: bool) -> Size:
     """The size that has `old`'s shape and covers `new`, or fits into it."""
-    wider = new[0] / new[1] > old[0] / old[1]
-    full_width = wider if cover else not wider and new[0] / new[1] < old[0] / old[1]
-    full_height = not wider if cover else not full_width
-    width = new[0] if full_width else old[0] * new[1] // old[1]
-    height = new[1] if full_height else old[1] * new[0] // old[0]
-    return max(width, 1), max(height, 1)
+    shape, old_shape = new[0] / new[1], old[0] / old[1]
+    full_width = shape > old_shape if cover else shape < old_shape
+    if full_width:
+        return new[0], max(old[1] * new[0] // old[0], 1)
+    return max(old[0] * new[1] // old[1], 1), new[1]
 
 
 def _stretch_edges(whole: Image.Image, small: Image.Image, left: int, top: int) -> None:
     """Fill the bars around `small` with its outermost pixels."""
     width, height = small.size
+    below, beyond = whole.height - top - height, whole.width - left - width
     if top > 0:
-        below = whole.height - top - height
         whole.paste(small.crop((0, 0, width, 1)).resize((width, top)), (left, 0))
-        edge = small.crop((0, height - 1, width, height))
-        whole.paste(edge.resize((width, max(below, 1))), (left, top + height))
+    if below > 0:
+        whole.paste(small.crop((0, height - 1, width, height)).resize((width, below)), (left, top + height))
     if left > 0:
-        beyond = whole.width - left - width
         whole.paste(small.crop((0, 0, 1, height)).resize((left, height)), (0, top))
-        edge = small.crop((width - 1, 0, width, height))
-        whole.paste(edge.resize((max(beyond, 1), height)), (left + width, top))
+    if beyond > 0:
+        whole.paste(small.crop((width - 1, 0, width, height)).resize((beyond, height)), (left + width, top))

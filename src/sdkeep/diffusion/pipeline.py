@@ -21,7 +21,7 @@ from sdkeep.diffusion.guidance import Guide, Scales, negative, scheduled
 from sdkeep.diffusion.hires import Target, enlarged, target
 from sdkeep.diffusion.inpainting import Prepared, prepared
 from sdkeep.diffusion.jobs import Hires, Job, MaskedContent, ResizeMode, Start, checked
-from sdkeep.diffusion.mending import check_latents, decoded, explained
+from sdkeep.diffusion.mending import check_latents, check_prediction, decoded, explained
 from sdkeep.diffusion.networks.config import Variant
 from sdkeep.diffusion.networks.layers import set_tiling
 from sdkeep.diffusion.passes import Mask, Pass, steps_run
@@ -223,6 +223,7 @@ class Pipeline:
                 set_tiling(network, False)
 
     def _check(self, job: Job) -> None:
+        check_prediction(self.model, job)
         if job.refine_at is not None and self.refiner is None:
             raise UsageError("there is no refiner to hand over to", "none was named", "name one with `--refiner REF`")
         if job.hires:
@@ -307,15 +308,17 @@ class Pipeline:
     def _pass(self, work: _Work, leg: _Leg, noise: PictureNoise, beside: Tensor | None) -> Pass:
         job, model = work.job, self.model
         work.adapting.use(leg.texts.networks)
-        network: Guide | Relay = _guide(work.adapting.reader, leg, len(work.places), job, beside)
+        guide = _guide(work.adapting.reader, leg, len(work.places), job, beside)
+        network: Guide | Relay = guide
         if self.refiner and job.refine_at is not None and (leg.stage is Stage.HIRES or not job.hires):
             reader = Reader(self.refiner, work.adapting.reader.options)
-            network = Relay(network, _guide(reader, leg, len(work.places), job, None), job.refine_at, model.levels)
+            network = Relay(guide, _guide(reader, leg, len(work.places), job, None), job.refine_at, model.levels)
 
         steps = steps_run(job.steps, job.start.denoising) if job.start else leg.steps
 
         def seen(step: Seen) -> None:
             work.watch(Watched(work.places, leg.stage, step.step, steps, step.denoised))
+            check_latents(model, step.denoised)
             work.stop.check()
 
         return Pass(

@@ -107,7 +107,7 @@ def upscaler(name: str, others: Mapping[str, Enlarge] | None = None) -> Upscaler
         raise NotFoundHere(
             f"`{name}` is a network that has to be given as a file",
             "only latent upscalers, `Lanczos` and `Nearest` are built in",
-            f'`pip install "sdkeep[upscale]"` and `sdkeep search "{name}" --kind upscaler`, or `--hires-upscaler Lanczos`',
+            f'`sdkeep search "{name}" --kind upscaler` finds it and `--hires-upscaler FILE` uses it',
         )
     folded = {known.casefold(): known for known in names}
     near = [folded[word] for word in difflib.get_close_matches(plain, list(folded), n=3, cutoff=0.4)]

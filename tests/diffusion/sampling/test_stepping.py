@@ -109,7 +109,8 @@ def test_plms_is_diffusers_pndm_without_runge_kutta(steps):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("steps", [3, 6, 12])
 def test_unipc_is_diffusers_unipc_at_its_times(steps):
-    scheduler = diffusers_scheduler("UniPCMultistepScheduler", solver_order=3, solver_type="bh1", final_sigmas_type="sigma_min")
+    options = {"solver_order": 3, "solver_type": "bh1", "final_sigmas_type": "sigma_min"}
+    scheduler = diffusers_scheduler("UniPCMultistepScheduler", **options)
     scheduler.set_timesteps(steps)
     x = start()
     for timestep in scheduler.timesteps:

@@ -1,4 +1,4 @@
-"""A denoiser that is no network and whose exact answer is known, and noise that can be drawn twice."""
+"""A denoiser that is no network, whose answer is known, and noise that can be drawn twice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def gaussian(x, sigma):
-    """The best guess for clean values that are normal with mean 1.5 and deviation 0.7, bent a little to be nonlinear."""
+    """The best guess for clean values of mean 1.5 and deviation 0.7, bent a little to be nonlinear."""
     variance = 0.7**2
     guess = (x * variance + 1.5 * sigma**2) / (variance + sigma**2)
     return guess + 0.05 * torch.sin(3 * guess)

@@ -59,6 +59,7 @@ def register(app: typer.Typer) -> None:
                 )  # fmt: skip
             return _pictures(face, request)
         page = act(face.house(), request)
+        narrowed = bool(words or kind or family or base or ui)
 
         def show(out: Out) -> None:
             for row in page.rows:
@@ -71,11 +72,13 @@ def register(app: typer.Typer) -> None:
             if rows:
                 out.table(heads, rows)
             else:
-                out.note("nothing here yet" if not words else "nothing fits")
+                out.note("nothing fits" if narrowed else "nothing here yet")
             if page.next_cursor:
                 out.note(f"there is more: `--all`, or `--cursor {page.next_cursor}`")
 
         hints = [] if page.rows else ["`sdkeep search WORDS` finds models, `sdkeep get REF` fetches one"]
+        if ui and not words and not page.rows:
+            hints = ["`sdkeep sync` catalogues what lies in the folders of registered WebUIs"]
         return Reply(page, show, hints=hints)
 
 

@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
         named = each(names, lambda name: find(house, name))
         if not named.done:
             return reply_to(named, lambda _: None)
-        if not dry_run and not face.confirm(f"remove {', '.join(names)}?", yes=yes):
+        if not dry_run and not face.confirm(f"remove {', '.join(one.name for one in named.done)}?", yes=yes):
             raise NeedsAnswer("nothing was removed", "the answer was no")
         batch = each(names, lambda name: act(house, name, dry_run=dry_run, forget=forget))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sdkeep.cli.commands.shared import size_text
 from sdkeep.cli.frame import DryRun, Face, Reply, Yes, verb
-from sdkeep.cli.output import Out
+from sdkeep.cli.output import Mode, Out
 from sdkeep.ground.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,14 +57,15 @@ def register(app: typer.Typer) -> None:
         planned = Synced(shown(house, found), False, found.away, found.waiting)
         if check or dry_run:
             return Reply(planned, lambda out: _show(out, planned), 1 if check and planned.differences else 0)
-        if planned.differences:
+        if planned.differences and not yes:
             for difference in planned.differences[:MOST_ROWS]:
                 face.out.note(f"{difference.what}: {_sentence(difference)}")
             _tell_more(face.out, planned)
             if not face.confirm("Record this?", yes=yes):
                 return Reply(planned, lambda out: out.note("nothing was done"))
         answer = apply(house, found, request)
-        reply = Reply(answer, lambda out: _show(out, answer), failures=list(answer.failures))
+        asked = not yes and bool(planned.differences)
+        reply = Reply(answer, lambda out: _show(out, answer, told=asked), failures=list(answer.failures))
         reply.status = 1 if answer.failures else 0
         if answer.waiting:
             reply.hints.append("`sdkeep sync` hashes what still waits")
@@ -86,16 +88,21 @@ def _watch(face: Face, house: House, request: SyncRequest, *, yes: bool) -> Repl
     return Reply(None, lambda out: out.note(f"{rounds} rounds had something to do"))
 
 
-def _show(out: Out, answer: Synced) -> None:
+def _show(out: Out, answer: Synced, *, told: bool = False) -> None:
+    """The differences as a table; a person who was just `told` them, and said yes, gets the counts."""
     for difference in answer.differences:
         out.bare(difference.path)
     if answer.applied:
         rows = [(one.what, one.done, one.name, one.to or one.path) for one in answer.differences[:MOST_ROWS]]
     else:
         rows = [(one.what, size_text(one.size), one.name, _sentence(one)) for one in answer.differences[:MOST_ROWS]]
-    if rows:
+    if told and out.mode is Mode.HUMAN:
+        done = Counter(one.done for one in answer.differences if one.done)
+        out.line(", ".join(f"{count:,} {word}" for word, count in done.most_common()), "good")
+    elif rows:
         out.table(("WHAT", "DONE" if answer.applied else "SIZE", "NAME", "PATH"), rows)
-    _tell_more(out, answer)
+    if not told:
+        _tell_more(out, answer)
     if not answer.differences:
         out.line("in step" if not answer.away else "in step, as far as it can be seen", "good")
     if answer.hashed:

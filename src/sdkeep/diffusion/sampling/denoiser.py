@@ -30,7 +30,7 @@ class Guess:
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The clean picture that the network sees behind x."""
-        return clean(self.network, x, sigma, self.levels.timestep(sigma), self.prediction)
+        return clean(self.network, x, sigma, self.levels.asked(sigma), self.prediction)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,11 +49,24 @@ class ConsistencyGuess:
 
 def clean(network: Network, x: Tensor, sigma: Tensor, timestep: Tensor, prediction: Prediction) -> Tensor:
     """The clean picture in x = clean + sigma noise, by what the network says of x at variance 1."""
+    if prediction is Prediction.EDM:
+        return _clean_edm(network, x, sigma, timestep)
     scale = 1 / (sigma**2 + 1) ** 0.5
     said = network(x * scale, timestep)
     if prediction is Prediction.V:
         return x / (sigma**2 + 1) - said * sigma * scale
     return x - said * sigma
+
+
+_DATA = 0.5
+"""The deviation of what EDM networks were trained on."""
+
+
+def _clean_edm(network: Network, x: Tensor, sigma: Tensor, timestep: Tensor) -> Tensor:
+    """Karras et al., equation 7 and table 1."""
+    variance = sigma**2 + _DATA**2
+    said = network(x / variance**0.5, timestep)
+    return x * _DATA**2 / variance + said * sigma * _DATA / variance**0.5
 
 
 def as_noise(x: Tensor, said: Tensor, alpha: Tensor, prediction: Prediction) -> Tensor:

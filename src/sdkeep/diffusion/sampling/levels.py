@@ -6,6 +6,7 @@ arXiv:2206.00364): sigma(t) = sqrt((1 - alphas_cumprod[t]) / alphas_cumprod[t]).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -46,9 +47,35 @@ class Levels:
         low, high, share = at.floor().long(), at.ceil().long(), at.frac()
         return ((1 - share) * known[low] + share * known[high]).exp()
 
+    def asked(self, sigma: Tensor) -> Tensor:
+        """What the network is told of a level: its timestep."""
+        return self.timestep(sigma)
+
     def nearest(self, sigma: Tensor) -> Tensor:
         """The whole timestep whose level is nearest in log sigma."""
         return (sigma.log() - self.sigmas.log()[:, None]).abs().argmin(dim=0).view(sigma.shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EdmLevels(Levels):
+    """Levels of a network that is told log(sigma) / 4: Karras et al., table 1. `known` is (steps,), rising."""
+
+    known: Tensor
+
+    @classmethod
+    def between(cls, least: float = 0.002, greatest: float = 80.0, steps: int = 1000) -> EdmLevels:
+        """At equal distances in log sigma; the ends are those of Playground v2.5."""
+        known = torch.linspace(math.log(least), math.log(greatest), steps, dtype=torch.float64).exp()
+        return cls((1 / (1 + known**2)).float(), known.float())
+
+    @property
+    def sigmas(self) -> Tensor:
+        """As they are known; those of `alphas_cumprod` would be coarse near 0."""
+        return self.known
+
+    def asked(self, sigma: Tensor) -> Tensor:
+        """A quarter of the logarithm."""
+        return sigma.log() / 4
 
 
 def scaled_linear(steps: int = 1000, start: float = 0.00085, end: float = 0.012) -> Tensor:

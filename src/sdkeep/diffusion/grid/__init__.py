@@ -1,0 +1,1 @@
+"""X/Y/Z grids: one job over several values of up to three of its parameters, and the labelled picture of them all."""
