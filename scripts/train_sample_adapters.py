@@ -1,8 +1,8 @@
 """Train what comes with the sample model: a LoRA, an embedding and a hypernetwork, each for one change.
 
-`slanted` (LoRA) leans to the right, `lucky` (embedding) is a word for seven, `next` (hypernetwork) counts on by one: who
-asks for a three gets a four. The model itself stays as it is. Called by `train_sample_model.py --adapters`; a minute or
-two each on a free core, and seeded.
+`slanted` (LoRA) leans to the right, `lucky` (embedding) is a word for seven, `next` (hypernetwork) counts on by one:
+who asks for a three gets a four. The model itself stays as it is. Called by `train_sample_model.py --adapters`; a
+minute or two each on a free core, and seeded.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def train_embedding(lesson: Lesson, path: Path, steps: int, word: str) -> None:
         vectors = torch.where((tokens[rows] == token)[..., None], vector, used[rows])
         return tower(tokens[rows], vectors).last[back]
 
-    learn(lesson, [vector], context, steps, 2e-2)
+    learn(lesson, [vector], context, steps, 5e-2)
     about = {"modelspec.title": "lucky", "modelspec.description": "A word for the digit seven."}
     save_file({"emb_params": vector.detach()[None]}, path, {**about, **CREDITS})
 

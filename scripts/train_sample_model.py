@@ -246,7 +246,7 @@ def train_adapters(folder: Path, steps: int) -> None:
     _say("slanted, a LoRA")
     adapters.train_lora(lesson(WORDS, change=adapters.slanted), folder / "slanted.safetensors", steps)
     _say("lucky, an embedding")
-    adapters.train_embedding(lesson(("seven",), (7,)), folder / "lucky.safetensors", steps // 3, "seven")
+    adapters.train_embedding(lesson(("seven",), (7,)), folder / "lucky.safetensors", steps * 2 // 3, "seven")
     _say("next, a hypernetwork")
     adapters.train_hypernetwork(lesson((WORDS[-1], *WORDS[:-1])), folder / "next.safetensors", steps)
     _say("written")

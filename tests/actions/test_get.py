@@ -258,6 +258,7 @@ def test_a_pickle_is_converted_and_its_origin_stays_for_ever(world: World, a1111
     (was,) = world.good("show", f"sha256:{original}").data
     assert was["artifact"]["origin"] == "civitai:1003@10031"
     assert was["artifact"]["stored"] is False
+    assert was["page"] == shown["page"] != ""
     assert [child["name"] for child in was["children"]] == [file["name"]]
     assert [entry["sha256"] for entry in world.trash()] == [original]
 

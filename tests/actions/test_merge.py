@@ -223,3 +223,57 @@ def test_every_method_is_listed(world: World) -> None:
     listed = world.good("recipe", "methods").data
     assert {"weighted-sum", "ties", "dare", "della", "model-stock", "slerp"} <= {one["name"] for one in listed}
     assert all(one["formula"] and one["origin"] for one in listed)
+
+
+def test_a_graph_that_uses_its_steps_twice_is_planned_in_a_moment(world: World, pair: tuple[Path, Path]) -> None:
+    lines = ['[models]\na = "photo.safetensors"\nb = "anime.safetensors"']
+    for turn in range(50):
+        inputs = '["a", "b"]' if turn == 0 else f'["s{turn - 1}", "s{turn - 1}"]'
+        lines.append(f'[[steps]]\nname = "s{turn}"\nmethod = "weighted-sum"\nalpha = 0.5\nmodels = {inputs}')
+    Path("graph.toml").write_text("\n".join(lines))
+    assert len(world.good("merge", "graph.toml", "-o", "mix.safetensors").data["steps"]) == 50
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("a = " + "[" * 100_000, "format"), ("#" * (5 << 20), "format"), ("", "not-found-here")],
+    ids=["deep", "long", "absent"],
+)
+def test_a_hostile_recipe_file_is_an_error_that_says_so(world: World, text: str, code: str) -> None:
+    if text:
+        (world.root / "work" / "r.toml").parent.mkdir(exist_ok=True)
+        Path("r.toml").write_text(text)
+    done = world.json("merge", "r.toml", "-o", "mix.safetensors")
+    assert (done.status, done.codes) == (2, [code])
+
+
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf")])
+def test_a_lora_with_numbers_that_are_not_finite_is_refused(
+    world: World, pair: tuple[Path, Path], alpha: float
+) -> None:
+    broken = checkpoints.read(lora(Path("whole.safetensors")))
+    name = next(key for key in broken if key.endswith(".alpha"))
+    checkpoints.write(Path("broken.safetensors"), broken | {name: torch.tensor(alpha)})
+    done = world.json("merge", str(pair[0]), "--lora", "broken.safetensors", "-o", "mix.safetensors")
+    assert done.status == 2 and "not finite" in done.document["errors"][0]["what"]
+    assert not [path for path in Path().iterdir() if "mix" in path.name]
+
+
+def test_a_lora_that_fits_in_part_is_told_and_with_strict_an_error(world: World, pair: tuple[Path, Path]) -> None:
+    whole = checkpoints.read(lora(Path("whole.safetensors")))
+    stray = {
+        f"lora_unet_nowhere.lora_{side}.weight": torch.ones(shape) for side, shape in (("up", (3, 2)), ("down", (2, 3)))
+    }
+    checkpoints.write(Path("part.safetensors"), whole | stray)
+    done = world.good("merge", str(pair[0]), "--lora", "part.safetensors", "-o", "mix.safetensors")
+    assert done.data["unmatched"] == ["lora_unet_nowhere"]
+    assert any("1 layer (lora_unet_nowhere)" in text for text in done.document["warnings"])
+    done = world.json("merge", str(pair[0]), "--lora", "part.safetensors", "--strict", "-o", "other.safetensors")
+    assert (done.status, done.codes) == (2, ["partial-match"])
+
+
+def test_the_same_bytes_under_a_second_name_are_told(world: World, pair: tuple[Path, Path]) -> None:
+    world.good("merge", *map(str, pair), "--name", "first", "--no-place")
+    done = world.good("merge", *map(str, pair), "--name", "second", "--no-place")
+    assert done.data["name"] == "first"
+    assert any("`first`" in text for text in done.document["warnings"])

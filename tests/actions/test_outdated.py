@@ -109,6 +109,16 @@ def test_update_instead_keeps_the_name_that_the_person_gave(world: World, ink: P
     assert sha256(library.civitai_files()[13]) in world.blobs()
 
 
+def test_update_instead_writes_what_lies_beside_the_new_file(world: World, ink: Path) -> None:
+    beside = {path.name for path in ink.parent.iterdir()} - {ink.name}
+    assert "ink.json" in beside
+    publish(world)
+    world.good("update", "--replace", "--yes")
+    assert {path.name for path in ink.parent.iterdir()} - {ink.name} == beside
+    world.good("rm", "ink-again", "--yes")
+    assert list(ink.parent.iterdir()) == []
+
+
 def test_update_never_replaces_a_file_that_is_not_ours(world: World, a1111: Path) -> None:
     theirs = a1111 / "models/Lora/theirs.safetensors"
     theirs.write_bytes(library.civitai_files()[13])
@@ -155,3 +165,14 @@ def test_an_archive_is_not_fetched_twice(world: World) -> None:
     assert [one["sha256"] for one in second] == [one["sha256"] for one in first]
     assert all(one["already_here"] for one in second)
     assert len(world.downloads()) == before
+
+
+def test_a_hub_that_does_not_answer_is_not_called_up_to_date(
+    world: World, ink: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ink
+    monkeypatch.setenv("SDKEEP_CIVITAI_URL", "http://127.0.0.1:9")
+    for verb in ("outdated", "update"):
+        told = world.run(verb)
+        assert told.status == 3
+        assert "0 models asked" in told.stdout or "as far as the hubs answered" in told.stdout

@@ -166,3 +166,14 @@ def test_what_was_written_beside_models_is_ours_again_and_edited_ones_are_not(wo
     assert sorted(one.path for one in after) == sorted(one.path for one in before[1:])
     world.good("rm", *(one["name"] for one in world.good("ls").data["rows"]), "--yes")
     assert [path for path in (Path(one.path) for one in before) if path.exists()] == [edited]
+
+
+def test_a_placement_that_was_renamed_by_hand_is_still_ours(world: World, a1111: Path) -> None:
+    world.good("get", "civitai:1002@10021")
+    ink = a1111 / "models/Lora/ink.safetensors"
+    ink.rename(ink.with_name("brush.safetensors"))
+    world.good("sync", "--yes")
+    before = known(world)
+    world.catalogue.unlink()
+    world.good("db", "rebuild")
+    assert known(world) == before

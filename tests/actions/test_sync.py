@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -218,16 +219,25 @@ def test_a_file_that_changes_while_it_is_hashed_waits(
 ) -> None:
     from sdkeep.actions import hashing
 
-    path, real = mine / "three.safetensors", os.read
+    path, read, digests = mine / "three.safetensors", os.read, hashing.digest_file
     path.write_bytes(THREE)
 
-    def disturbed(file: int, length: int) -> bytes:
-        data = real(file, length)
+    def grow() -> None:
         with path.open("ab") as growing:
             growing.write(b"more")
+
+    def disturbed(file: int, length: int) -> bytes:
+        data = read(file, length)
+        grow()
         return data
 
+    def disturbed_too(*more: Any, **named: Any) -> object:
+        found = digests(*more, **named)
+        grow()
+        return found
+
     monkeypatch.setattr(hashing.os, "read", disturbed)
+    monkeypatch.setattr(hashing, "digest_file", disturbed_too)
     result = world.json("sync", "--yes")
     assert (result.status, result.data["waiting"]) == (1, 1)
     monkeypatch.undo()

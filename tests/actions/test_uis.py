@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdkeep.actions import uis
+from tests.makers import models
 from tests.makers.trees import picture_of
 from tests.makers.webuis import make_webui
 from tests.world import World
@@ -78,3 +79,14 @@ def test_a_folder_that_may_not_be_listed_is_told_and_the_rest_is_found(
     result = world.good("ui", "detect", str(world.root))
     assert [found["root"] for found in result.data] == [str(a1111)]
     assert [text for text in result.document["warnings"] if "closed" in text and "Permission denied" in text]
+
+
+def test_files_catalogued_before_their_webui_was_registered_belong_to_it(world: World) -> None:
+    root = make_webui(world.root / "uis" / "a1111", "a1111")
+    mine = root / "models/Lora/mine.safetensors"
+    mine.write_bytes(models.safetensors(models.small_lora(), 70))
+    world.good("add", "--in-place", str(root))
+    added = world.good("ui", "add", str(root)).data
+    assert added["placed"] == 0
+    assert [one["name"] for one in world.good("ls", "--in", "a1111").data["rows"]] == ["mine"]
+    assert world.json("ls", "--in", "nothing").codes == ["unknown-ui"]

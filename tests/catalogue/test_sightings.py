@@ -87,3 +87,17 @@ def test_search_follows_a_change_of_words_and_ignores_other_changes(book: Book) 
     assert book.search("first") == ()
     book.rebuild_search()
     assert book.search("second")
+
+
+def test_of_two_names_for_the_same_bytes_the_one_listed_first_stays(book: Book) -> None:
+    first, second = seen("/a"), seen("/b")
+    assert book.put_sightings([first, second]) == ("ink", "ink-2")
+    for one in (second, first):
+        book.settle([hashed(one, sha(1))])
+    assert book.artifact(sha(1)).name == "ink"  # type: ignore[union-attr]
+    assert book.search("ink") and book.check() == ()
+
+
+def test_names_stay_different_across_batches_and_within_them(book: Book) -> None:
+    assert book.put_sightings([seen("/a"), seen("/b", "ink-2")]) == ("ink", "ink-2")
+    assert book.put_sightings([seen("/c"), seen("/d"), seen("/e", "ink-3")]) == ("ink-3", "ink-4", "ink-3-2")

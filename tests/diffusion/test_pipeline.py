@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from sdkeep.diffusion.assembly import Memory
 from sdkeep.diffusion.checkpoint import Model, Opening, open_checkpoint
 from sdkeep.diffusion.jobs import Hires, Inpaint, Job, MaskedContent, ResizeMode, Start
+from sdkeep.diffusion.networks.layers import set_tiling
 from sdkeep.diffusion.pictures import to_pixels
 from sdkeep.diffusion.pipeline import Made, Pipeline, Stage, Watched
 from sdkeep.diffusion.prompt.networks import ExtraNetwork
@@ -307,6 +308,22 @@ def test_a_picture_that_tiles_is_computed_around_its_edges(sd1: Model) -> None:
     assert apart(picture(sd1, replace(JOB, tiling=True)), picture(sd1, JOB)) > 1
     modes = {layer.padding_mode for layer in sd1.unet.modules() if isinstance(layer, torch.nn.Conv2d)}
     assert modes == {"zeros"}
+
+
+def test_a_network_that_tiles_knows_no_edge(sd1: Model) -> None:
+    """Moved around the edge, the input gives the output moved as far."""
+    x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    context, time = torch.randn(1, 77, 64, generator=torch.Generator().manual_seed(2)), torch.tensor([300.0])
+    for network in (sd1.unet, sd1.vae):
+        set_tiling(network, True)
+    try:
+        said, pixels = sd1.predict(x, time, context), sd1.to_pixels(x)
+        moved = x.roll((4, 4), (2, 3))
+        assert torch.allclose(sd1.predict(moved, time, context), said.roll((4, 4), (2, 3)), atol=1e-4)
+        assert torch.allclose(sd1.to_pixels(moved), pixels.roll((16, 16), (2, 3)), atol=1e-3)
+    finally:
+        for network in (sd1.unet, sd1.vae):
+            set_tiling(network, False)
 
 
 # Memory

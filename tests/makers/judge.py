@@ -100,3 +100,10 @@ def slant(picture: Image.Image) -> float:
     whole = ink.sum() + 1e-9
     y, x = y - (ink * y).sum() / whole, x - (ink * x).sum() / whole
     return float(-(ink * x * y).sum() / ((ink * y * y).sum() + 1e-9))
+
+
+def unslanted(picture: Image.Image) -> Image.Image:
+    """The picture pushed upright, for the judge who knows upright digits."""
+    by, middle = slant(picture), picture.height / 2
+    matrix = (1.0, -by, by * middle, 0.0, 1.0, 0.0)
+    return picture.transform(picture.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)

@@ -14,6 +14,7 @@ from sdkeep.actions.placing import here
 from sdkeep.actions.stores import known_roots
 from sdkeep.ground.errors import NotFoundHere
 from sdkeep.ground.record import Ui
+from sdkeep.store.platform import mtime_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def _below(folder: Path, area: Area, skipped: set[Path], seen: set[Path]) -> Ite
             except OSError:
                 continue
             if stat.S_ISREG(info.st_mode) and info.st_size:
-                yield Lying(path, area, info.st_size, info.st_dev, info.st_ino, info.st_mtime_ns, info.st_nlink)
+                yield Lying(path, area, info.st_size, info.st_dev, info.st_ino, mtime_of(info), info.st_nlink)
 
 
 def _of_ui(house: House, ui: Ui) -> Area:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sdkeep.actions.folders import Seen
 from sdkeep.ground.record import Location, Method
+from sdkeep.store.platform import mtime_of
 
 
 class Drift(StrEnum):
@@ -27,7 +28,7 @@ def drift_of(location: Location) -> Drift:
         own = info if location.method is Method.IN_PLACE else path.lstat()
     except OSError:
         return Drift.GONE
-    same = info.st_size == location.size and location.mtime_ns in (0, own.st_mtime_ns)
+    same = info.st_size == location.size and location.mtime_ns in (0, mtime_of(own))
     return Drift.NONE if same else Drift.CHANGED
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from sdkeep.actions.paths import WEIGHT_FILES
 from sdkeep.ground.record import Location, Method
 from sdkeep.store.blobs import MARKER
+from sdkeep.store.platform import mtime_of
 
 PASSED_OVER = frozenset({
     ".git", ".hg", ".svn", ".venv", "venv", "env", "node_modules", "__pycache__", "site-packages", ".cache",
@@ -109,7 +110,7 @@ def look_at(path: str, ui: str = "") -> Seen | None:
     except (OSError, ValueError):
         return None
     link = (own.st_ino, own.st_dev) != (info.st_ino, info.st_dev)
-    return Seen(path, info.st_size, info.st_ino, info.st_mtime_ns, info.st_dev, link, own.st_ino, own.st_mtime_ns, ui)
+    return Seen(path, info.st_size, info.st_ino, mtime_of(info), info.st_dev, link, own.st_ino, mtime_of(own), ui)
 
 
 def _entries(folder: str, entered: set[tuple[int, int]], found: Walked) -> list[os.DirEntry[str]]:
@@ -144,9 +145,7 @@ def _seen(entry: os.DirEntry[str], ui: str, known: Collection[str]) -> Seen | No
     except OSError:
         return None
     link = own is not info
-    return Seen(
-        entry.path, info.st_size, info.st_ino, info.st_mtime_ns, info.st_dev, link, own.st_ino, own.st_mtime_ns, ui
-    )
+    return Seen(entry.path, info.st_size, info.st_ino, mtime_of(info), info.st_dev, link, own.st_ino, mtime_of(own), ui)
 
 
 def given(paths: Iterable[Path], ui_of: dict[str, str] | None = None) -> Iterator[Seen]:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from sdkeep import __version__
 from sdkeep.actions.generating import finding
 from sdkeep.actions.generating.adapters import Adapters, Around, Found
-from sdkeep.actions.generating.applying import Applying, key_of, resolved
-from sdkeep.actions.generating.finding import Chosen, Files
+from sdkeep.actions.generating.applying import key_of, resolved
+from sdkeep.actions.generating.bench import Bench, Cast, Machine
+from sdkeep.actions.generating.finding import Files
 from sdkeep.actions.generating.recording import Model, hashes, record, summed
 from sdkeep.actions.generating.saving import Album
 from sdkeep.actions.generating.showing import Showing
 from sdkeep.actions.generating.texts import Dialect, Sheet
 from sdkeep.actions.generating.wishes import Value, Wish, job_of
 from sdkeep.actions.house import House
+from sdkeep.actions.ingredients import Ingredient
 from sdkeep.ground.errors import UsageError
 from sdkeep.ground.events import Stopped
 from sdkeep.ground.kinds import Family
@@ -25,20 +27,12 @@ from sdkeep.ground.licence import Use
 
 if TYPE_CHECKING:
     from sdkeep.actions.generating.repeating import Repeated
+    from sdkeep.diffusion.grid.axes import Cell
     from sdkeep.diffusion.jobs import Job
-    from sdkeep.diffusion.pipeline import Made, Pipeline
+    from sdkeep.diffusion.pipeline import Made
 
 SIZES = {Family.SDXL: (1024, 1024), Family.SDXL_REFINER: (1024, 1024), Family.SD2: (768, 768)}
 """Where a family was trained at another size than 512x512."""
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What to compute on: empty words mean what suits."""
-
-    device: str = ""
-    dtype: str = ""
-    low_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +102,7 @@ class Generated:
     folder: str
     device: str
     planned: int
-    grid: str = ""
-    infotext: str = ""
+    grids: tuple[str, ...] = ()
     seconds: float = 0.0
     recorded: bool = False
     dry_run: bool = False
@@ -156,15 +149,29 @@ def generate(house: House, request: GenerateRequest) -> Generated:
     _checked(wish)
     if request.dry_run and again is not None and again.missing and not request.files.model:
         return _nothing_fetched(request, again)
-    known = finding.found(house, files, dry_run=request.dry_run)
-    family, trained_at = finding.look_at(known[finding.MODEL].path)
+    path = finding.found(house, files, dry_run=request.dry_run)[finding.MODEL].path
+    family, trained_at = finding.look_at(path)
     wish = replace(wish, size=trained_at or SIZES.get(family, (512, 512)))
-    literal = request.prompt is None
-    sheets = request.dialect.sheets(job_of(wish, files.init, files.mask), literal=literal)
-    around = Around(files.adapters, known[finding.MODEL].path, family, again.settled if again else {})
-    cast = _cast(house, Adapters(house, around), [job for sheet in sheets for job in sheet.jobs])
-    session = _Session(house, request, album, cast, again)
-    return session.planned(sheets, known) if request.dry_run else session.made(sheets, known)
+    sheets = request.dialect.sheets(job_of(wish, files.init, files.mask), literal=request.prompt is None)
+    known = {turn: finding.found(house, turn, dry_run=request.dry_run) for turn in _turns(files, sheets)}
+    around = Around(files.adapters, path, family, again.settled if again else {})
+    cast = _cast(house, Adapters(house, around), [cell.job for sheet in sheets for cell in sheet.cells])
+    session = _Session(house, request, album, cast, again, files, known)
+    return session.planned(sheets) if request.dry_run else session.made(sheets)
+
+
+_OWN = frozenset({"", "none", "automatic", "auto"})
+"""What a grid calls the VAE of the checkpoint."""
+
+
+def _turn(files: Files, cell: Cell) -> Files:
+    """The files of one picture of a grid: its own where it names any."""
+    vae = cell.vae if cell.vae.casefold() not in _OWN else "" if cell.vae else files.vae
+    return replace(files, model=cell.checkpoint or files.model, vae=vae, refiner=cell.refiner or files.refiner)
+
+
+def _turns(files: Files, sheets: Sequence[Sheet]) -> list[Files]:
+    return list(dict.fromkeys(_turn(files, cell) for sheet in sheets for cell in sheet.cells))
 
 
 def _repeated(house: House, request: GenerateRequest, given: set[str]) -> Repeated | None:
@@ -222,15 +229,7 @@ def _nothing_fetched(request: GenerateRequest, again: Repeated) -> Generated:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Cast:
-    """The adapters of all jobs: networks by how they are called, embeddings by name."""
-
-    networks: Mapping[tuple[str, str], Found]
-    embeddings: tuple[Found, ...]
-
-
-def _cast(house: House, adapters: Adapters, jobs: Sequence[Job]) -> _Cast:
+def _cast(house: House, adapters: Adapters, jobs: Sequence[Job]) -> Cast:
     """Every adapter that a prompt names, found before a weight is read."""
     from sdkeep.diffusion.prompt.networks import take_networks
 
@@ -239,7 +238,7 @@ def _cast(house: House, adapters: Adapters, jobs: Sequence[Job]) -> _Cast:
     taken = [take_networks(prompt) for prompt in dict.fromkeys(prompts)]
     named = list(dict.fromkeys(one for _, networks in taken for one in networks))
     texts = [*(text for text, _ in taken), *dict.fromkeys(negatives)]
-    return _Cast(resolved(house, adapters, named), adapters.embeddings_in(texts))
+    return Cast(resolved(house, adapters, named), adapters.embeddings_in(texts))
 
 
 @dataclass(slots=True)
@@ -249,93 +248,79 @@ class _Session:
     house: House
     request: GenerateRequest
     album: Album
-    cast: _Cast
+    cast: Cast
     again: Repeated | None
+    files: Files
+    known: Mapping[Files, dict[str, Ingredient]]
     pictures: list[PictureFile] = field(default_factory=list)
     used: dict[str, UsedFile] = field(default_factory=dict)
     _summed: dict[str, Model] = field(default_factory=dict)
 
-    def planned(self, sheets: Sequence[Sheet], known: Mapping[str, finding.Ingredient]) -> Generated:
+    def planned(self, sheets: Sequence[Sheet]) -> Generated:
         """What would be made."""
-        models = [UsedFile(role, one.name, one.sha256, str(one.path)) for role, one in known.items()]
+        named = {(role, one.path): one for known in self.known.values() for role, one in known.items()}
+        models = [UsedFile(role, one.name, one.sha256, str(one.path)) for (role, _), one in named.items()]
         models += [UsedFile(group, one.name, "", str(one.path)) for (group, _), one in self.cast.networks.items()]
         models += [UsedFile("embedding", one.name, "", str(one.path)) for one in self.cast.embeddings]
-        count = sum(job.count for sheet in sheets for job in sheet.jobs)
-        return self._answer(models, count, device="", dry_run=True)
+        return self._answer(models, sum(sheet.count for sheet in sheets), device="", dry_run=True)
 
-    def made(self, sheets: Sequence[Sheet], known: dict[str, finding.Ingredient]) -> Generated:
+    def made(self, sheets: Sequence[Sheet]) -> Generated:
         """Make them; a stop leaves those that are done."""
         began = self.house.moment()
-        planned = sum(job.count for sheet in sheets for job in sheet.jobs)
-        with finding.opened(self.house, known) as chosen:
-            models = {role: Model(role, one.name, one.sha256, str(one.path)) for role, one in chosen.by_role.items()}
-            licence = self._licence(models)
-            pipeline = self._pipeline(chosen)
-            device = str(pipeline.model.device)
-            grid, stopped, following = "", False, None
+        planned = sum(sheet.count for sheet in sheets)
+        grids: list[str] = []
+        licence: tuple[str, ...] | None = None
+        stopped = False
+        with Bench(self.house, self.request.machine, self.request.strict, self.cast) as bench:
+            everything = [bench.models(known) for known in self.known.values()]
+            licence = self._licence([one for models in everything for one in models.values()])
             for sheet in sheets:
                 done: list[Made] = []
                 try:
-                    done = self._sheet(sheet, pipeline, models, planned)
+                    self._sheet(sheet, bench, planned, done)
                 except Stopped:
-                    stopped, following = True, self._following(sheet)
+                    stopped = True
+                grids += self._grid(sheet, done)
+                if stopped:
                     break
-                grid = self._grid(sheet, done) or grid
-        answer = self._answer(list(self.used.values()), planned, device=device, dry_run=False)
+        answer = self._answer(list(self.used.values()), planned, device=bench.device, dry_run=False)
         took = (self.house.moment() - began).total_seconds()
         return replace(
-            answer, grid=grid, stopped=stopped, next_seed=following, seconds=round(took, 2),
-            sellable=None if licence is None else not licence, licence=_told(licence),
+            answer, grids=tuple(grids), stopped=stopped, next_seed=self._following(sheets) if stopped else None,
+            seconds=round(took, 2), sellable=None if licence is None else not licence, licence=_told(licence),
         )  # fmt: skip
 
-    def _following(self, sheet: Sheet) -> int | None:
+    def _following(self, sheets: Sequence[Sheet]) -> int | None:
         """The seed of the picture that was at work, where one job makes them all."""
-        return sheet.jobs[0].seed_of(len(self.pictures)) if len(sheet.jobs) == 1 else None
+        alone = len(sheets) == 1 and len(sheets[0].cells) == 1
+        return sheets[0].cells[0].job.seed_of(len(self.pictures)) if alone else None
 
-    def _licence(self, models: Mapping[str, Model]) -> tuple[str, ...] | None:
+    def _licence(self, models: Sequence[Model]) -> tuple[str, ...] | None:
         """Why the pictures may not surely be sold; empty where they may, None where nobody asked."""
         if not self.request.output.licence:
             return None
         from sdkeep.actions.licences import warnings_before
 
-        everything = [*models.values(), *(self._of(one, "lora") for one in self.cast.networks.values())]
-        everything += [self._of(one, "embedding") for one in self.cast.embeddings]
+        adapters = [self._of(one, "lora") for one in self.cast.networks.values()]
+        everything = [*models, *adapters, *(self._of(one, "embedding") for one in self.cast.embeddings)]
         unknown = [one.name for one in everything if self.house.book.artifact(one.sha256) is None]
         gaps = [f"`{name}` is not in the catalogue, so nothing is known of its licence" for name in unknown]
         return (*gaps, *warnings_before(self.house, [one.sha256 for one in everything], Use.SELL_PICTURES))
 
-    def _pipeline(self, chosen: Chosen) -> Pipeline:
-        from sdkeep.diffusion.adapters.embeddings import load_embedding
-        from sdkeep.diffusion.checkpoint import Opening, open_checkpoint
-        from sdkeep.diffusion.choosing import device_called, format_called, memory_called
-        from sdkeep.diffusion.pipeline import Pipeline
-
-        machine = self.request.machine
-        device = device_called(machine.device)
-        opening = Opening(
-            device, format_called(machine.dtype), memory_called(device, low=machine.low_memory),
-            chosen.weights(finding.VAE), chosen.weights(finding.BASE),
-        )  # fmt: skip
-        model = open_checkpoint(chosen.model.weights, opening)
-        path = chosen.weights(finding.REFINER)
-        refiner = open_checkpoint(path, replace(opening, vae=None, base=None)) if path else None
-        embeddings = {one.name: load_embedding(one.path, model, one.name) for one in self.cast.embeddings}
-        applying = Applying(self.house, model, self.cast.networks, self.request.strict)
-        return Pipeline(model, embeddings, applying.within, refiner)
-
-    def _sheet(self, sheet: Sheet, pipeline: Pipeline, models: Mapping[str, Model], planned: int) -> list[Made]:
+    def _sheet(self, sheet: Sheet, bench: Bench, planned: int, done: list[Made]) -> None:
         """The pictures of one sheet, each saved and recorded as soon as it is done."""
         from sdkeep.diffusion.choosing import suitable_threads
 
-        done = []
-        showing = Showing(self.house.report, pipeline.model, planned, self.request.output.preview)
-        with showing, suitable_threads(pipeline.model, sheet.jobs[0].size):
-            for job in sheet.jobs:
-                for made in pipeline.run(job, watch=showing.watch, stop=self.house.stop):
-                    showing.finished()
-                    self._keep(job, made, models)
-                    done.append(made)
-        return done
+        with Showing(self.house.report, planned, len(self.pictures), self.request.output.preview) as showing:
+            for cell in sheet.cells:
+                known = self.known[_turn(self.files, cell)]
+                pipeline = bench.pipeline(known)
+                showing.model = pipeline.model
+                with suitable_threads(pipeline.model, cell.job.size):
+                    for made in pipeline.run(cell.job, watch=showing.watch, stop=self.house.stop):
+                        showing.finished()
+                        self._keep(cell.job, made, bench.models(known))
+                        done.append(made)
 
     def _keep(self, job: Job, made: Made, models: Mapping[str, Model]) -> None:
         from sdkeep.diffusion.infotext import infotext
@@ -371,10 +356,10 @@ class _Session:
             self._summed[str(one.path)] = summed(self.house, one, role)
         return self._summed[str(one.path)]
 
-    def _grid(self, sheet: Sheet, done: Sequence[Made]) -> str:
-        """The labelled picture of a whole sheet; empty where it is no grid."""
-        picture = sheet.drawn([one.picture for one in done]) if done else None
-        return str(self.album.save(picture, self.pictures[-1].infotext, "grid")) if picture is not None else ""
+    def _grid(self, sheet: Sheet, done: Sequence[Made]) -> list[str]:
+        """The labelled picture of a whole sheet; nothing where it is no grid."""
+        picture = sheet.drawn([one.picture for one in done])
+        return [str(self.album.save(picture, self.pictures[-1].infotext, "grid"))] if picture is not None else []
 
     def _answer(self, models: list[UsedFile], planned: int, *, device: str, dry_run: bool) -> Generated:
         return Generated(

@@ -22,6 +22,7 @@ from sdkeep.ground.digest import DigestKind
 from sdkeep.ground.errors import KeepError
 from sdkeep.ground.events import Stop, Stopped, silent, stage
 from sdkeep.ground.record import Location
+from sdkeep.store.platform import mtime_of
 
 MOST_WORKERS = 4
 _KEPT_EVERY = 1.0
@@ -172,7 +173,7 @@ def _small(location: Location, stop: Stop) -> Hashed | None:
 
 
 def _trace(info: os.stat_result) -> tuple[int, int, int]:
-    return info.st_size, info.st_mtime_ns, info.st_ino
+    return info.st_size, mtime_of(info), info.st_ino
 
 
 def _keep(house: House, results: list[Hashed]) -> tuple[Settled, ...]:

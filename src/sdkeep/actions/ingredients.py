@@ -18,10 +18,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from sdkeep.actions.house import House
+from sdkeep.formats.digests import digest_file
 from sdkeep.formats.sniff import sniff
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.digest import DigestKind
-from sdkeep.ground.errors import NotFoundHere
+from sdkeep.ground.errors import NotFoundHere, UsageError
 from sdkeep.ground.kinds import Kind
 from sdkeep.ground.ref import NameRef, PathRef, WordRef, parse
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _BLOB = re.compile(r"/blobs/sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})$")
 _SHA256 = frozenset({DigestKind.SHA256})
 _MOST_KEPT = 2000
+_SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,12 @@ def _located(house: House, ref: str, dry_run: bool) -> Ingredient:
     parsed = parse(ref)
     if isinstance(parsed, PathRef):
         path = Path(parsed.path).expanduser()
+        if path.is_dir():
+            raise UsageError(
+                f"`{ref}` is a folder",
+                "merging takes files",
+                f"`sdkeep convert '{ref}'` makes one of a diffusers model",
+            )
         if not path.is_file():
             raise NotFoundHere(f"there is no file `{ref}`", "nothing has this path", "check the spelling")
         return Ingredient(ref, path.name, path)
@@ -74,10 +82,16 @@ def _located(house: House, ref: str, dry_run: bool) -> Ingredient:
     from sdkeep.actions.local import artifact, artifacts
     from sdkeep.actions.stores import bytes_of
 
-    if not any(one.stored for one in artifacts(house, ref)):
+    known = artifacts(house, ref)
+    if not any(one.stored for one in known):
         if isinstance(parsed, WordRef) and Path(parsed.word).is_file():
             return Ingredient(ref, parsed.word, Path(parsed.word))
-        if isinstance(parsed, NameRef) or dry_run:
+        if isinstance(parsed, WordRef) and Path(parsed.word).suffix in _SUFFIXES:
+            raise NotFoundHere(
+                f"there is no file `{ref}` here", "and the catalogue has no such name",
+                "check the spelling, or name it as a hub does: `civitai:4384`, `hf:ORG/REPO`",
+            )  # fmt: skip
+        if isinstance(parsed, NameRef) or dry_run or (isinstance(parsed, WordRef) and not known):
             return _of(ref, artifact(house, ref), bytes_of(house, artifact(house, ref)))
         return _fetched(house, ref)
     found = artifact(house, ref)
@@ -94,7 +108,9 @@ def _fetched(house: House, ref: str) -> Ingredient:
     files = sorted(got.files, key=lambda file: file.kind is not Kind.CHECKPOINT)
     artifact = house.book.artifact(files[0].sha256) if files else None
     if artifact is None:
-        raise NotFoundHere(f"`{ref}` has no model file", "nothing that holds weights came of it", f"`sdkeep show {ref}`")
+        raise NotFoundHere(
+            f"`{ref}` has no model file", "nothing that holds weights came of it", f"`sdkeep show {ref}`"
+        )
     return _of(ref, artifact, bytes_of(house, artifact))
 
 
@@ -115,8 +131,14 @@ def _converted(house: House, one: Ingredient, folder: Path, place: int) -> Ingre
     from sdkeep.formats.contents import Container
 
     with FileSource(one.path) as source:
-        if sniff(source) is Container.SAFETENSORS:
-            return one
+        container = sniff(source)
+    if container is Container.SAFETENSORS:
+        return one
+    if container is Container.GGUF:
+        raise UsageError(
+            f"`{one.name}` is quantised", "a GGUF file holds blocks of rounded numbers",
+            "merge the model it was made from",
+        )  # fmt: skip
     from sdkeep.actions.convert import ConvertRequest, convert_file
 
     out = folder / f"{place}.safetensors"
@@ -143,8 +165,6 @@ def hashed(house: House, found: Sequence[Ingredient]) -> tuple[Ingredient, ...]:
 
 
 def _digest(house: House) -> Callable[[Path], str]:
-    from sdkeep.formats.digests import digest_file
-
     return lambda path: digest_file(path, _SHA256, report=house.report, stop=house.stop)[0].value
 
 

@@ -12,6 +12,7 @@ from sdkeep.ground.record import Intent, IntentState, Location, Method
 from sdkeep.store.blobs import Store
 from sdkeep.store.copying import sha256_of
 from sdkeep.store.links import leftovers, locate, points_at
+from sdkeep.store.platform import mtime_of
 from sdkeep.store.swap import tidy
 
 STORE = "store"
@@ -117,7 +118,7 @@ def plain_location(known: Location) -> Location:
     """The record of a placement that has become a file of its own: a copy of ours, or the person's file again."""
     info = Path(known.path).lstat()
     method = Method.COPY if known.ours else Method.IN_PLACE
-    return replace(known, method=method, inode=info.st_ino, mtime_ns=info.st_mtime_ns, size=info.st_size)
+    return replace(known, method=method, inode=info.st_ino, mtime_ns=mtime_of(info), size=info.st_size)
 
 
 def _linked(detail: dict[str, str]) -> tuple[Path, Path, str]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdkeep.actions.house import House
-from sdkeep.actions.placing import registered
 from sdkeep.catalogue.listing import Filter
 from sdkeep.ground.kinds import Family, Kind
 from sdkeep.ground.record import Artifact, Generation
@@ -96,6 +95,8 @@ def _picture(one: Generation) -> PictureRow:
 def ls(house: House, request: ListRequest) -> Listing:
     """A page of the catalogue. Files that are no longer here (converted originals, say) only with `everything`."""
     if request.ui:
+        from sdkeep.actions.placing import registered
+
         registered(house, request.ui)
     wanted = Filter(
         kind=request.kind,

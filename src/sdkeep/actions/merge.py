@@ -293,6 +293,8 @@ def _to_store(house: House, request: MergeRequest, ready: Prepared) -> MergedFil
     finally:
         staged.unlink(missing_ok=True)
     artifact = taken.artifact
+    if request.name and _plain(artifact.name) != _plain(request.name.rpartition("/")[2]):
+        house.warn(f"the same bytes are in the store as `{artifact.name}`, and keep that name")
     placed: tuple[Placed, ...] = ()
     try:
         placed = place_everywhere(house, artifact, request.uis, Placing())
@@ -302,6 +304,11 @@ def _to_store(house: House, request: MergeRequest, ready: Prepared) -> MergedFil
     return replace(
         answer(ready, done, path=path), name=artifact.name, sha256=artifact.sha256 or "", placed=placed
     )  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    """A name without what the catalogue may write otherwise."""
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def default_name(found: Sequence[Ingredient]) -> str:

@@ -9,6 +9,7 @@ from sdkeep.actions.house import House
 from sdkeep.actions.intake import Arrival, Terms, describe
 from sdkeep.formats.metadata import edges
 from sdkeep.ground.record import Artifact, Location, Method
+from sdkeep.store.platform import mtime_of
 from sdkeep.store.trouble import told
 
 
@@ -18,7 +19,7 @@ def note(house: House, path: Path) -> Artifact:
     facts = describe(house, Arrival(path, path.name, f"path:{path}"), seen, Terms())
     with told(f"cannot look at `{path}`"):
         info = path.stat()
-    facts_of_place = (info.st_ino, info.st_mtime_ns, info.st_size)
+    facts_of_place = (info.st_ino, mtime_of(info), info.st_size)
     location = Location(str(path.absolute()), seen.sha256, Method.IN_PLACE, False, "", *facts_of_place)
     with house.book.transaction():
         kept = house.book.put_artifact(facts)

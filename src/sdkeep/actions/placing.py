@@ -23,6 +23,7 @@ from sdkeep.layouts.shelf import stems
 from sdkeep.layouts.surroundings import Surroundings
 from sdkeep.store.links import locate, methods, place, points_at
 from sdkeep.store.names import safe_stem, split_name, stem_key
+from sdkeep.store.platform import mtime_of
 
 WEIGHTS = {Kind.LORA: 0.8, Kind.LYCORIS: 0.8}
 
@@ -212,7 +213,7 @@ def _shows_ours(house: House, location: Location) -> bool:
     if store is not None and location.method in (Method.HARDLINK, Method.SYMLINK):
         return still_ours(location, store.path_of(location.sha256))
     info = path.stat()
-    return (info.st_size, info.st_mtime_ns) == (location.size, location.mtime_ns)
+    return (info.st_size, mtime_of(info)) == (location.size, location.mtime_ns)
 
 
 def _forget_replaced(house: House, ui: Ui, sha256: str) -> None:

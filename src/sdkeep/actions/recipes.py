@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 TEXT_FORMS = (".toml", ".mecha")
 _PIECE = 1 << 20
+_MOST_RECIPE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,17 @@ def draft_of(path: Path) -> Draft:
     from sdkeep.merge.draft import from_toml
     from sdkeep.merge.mecha import from_mecha
 
+    if not path.is_file():
+        raise NotFoundHere(f"there is no recipe `{path}`", "nothing has this path", "check the spelling")
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"`{path}` cannot be read", str(error), "recipes are text files") from error
-    draft = (from_mecha if path.suffix.lower() == ".mecha" else from_toml)(text, path.name)
+        with path.open("rb") as file:
+            content = file.read(_MOST_RECIPE + 1)
+        if len(content) > _MOST_RECIPE:
+            raise ValueError(f"it is longer than {_MOST_RECIPE:,} bytes")
+        draft = (from_mecha if path.suffix.lower() == ".mecha" else from_toml)(content.decode(), path.name)
+    except (OSError, ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise FormatError(f"`{path}` cannot be read", why, "recipes are text files") from error
 
     def placed(ref: str) -> str:
         named = parse(ref)

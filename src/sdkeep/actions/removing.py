@@ -137,7 +137,7 @@ def rm(house: House, text: str, *, dry_run: bool = False, forget: bool = False) 
             house.book.drop_location(one.path)
     if left:
         return Removed(found.name, sha256, unplaced, (), _why_kept(found.name, left[0]))
-    return Removed(found.name, sha256, unplaced, tuple(_discard(house, store, sha256) for store in holders))
+    return Removed(found.name, sha256, unplaced, tuple(_discard(house, store, found) for store in holders))
 
 
 def _why_kept(name: str, left: Unplaced) -> str:
@@ -147,9 +147,10 @@ def _why_kept(name: str, left: Unplaced) -> str:
     )
 
 
-def _discard(house: House, store: Store, sha256: str) -> str:
+def _discard(house: House, store: Store, found: Artifact) -> str:
+    sha256 = found.sha256 or ""
     with intending(house, DISCARD, sha256=sha256, root=str(store.root)):
-        thrown = trash_of(house, store).throw(store.path_of(sha256), "removed", sha256)
+        thrown = trash_of(house, store).throw(store.path_of(sha256), f"`{found.name}` was removed", sha256)
         house.book.drop_blob(sha256, str(store.root))
     return thrown.id
 

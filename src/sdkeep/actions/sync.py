@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sdkeep.actions.drift import Change, Ledger, What, recorded_as
 from sdkeep.actions.folders import Root, Seen, Walked, look_at, walk
 from sdkeep.actions.house import House
+from sdkeep.actions.labels import label
 from sdkeep.actions.placing import here
 from sdkeep.actions.stores import holder, stores
 from sdkeep.ground.errors import KeepError
@@ -208,12 +209,22 @@ def _roots(house: House) -> tuple[dict[str, Installed], list[Root], dict[str, st
         for kind, folders in found.folders.items():
             linked = found.layout.shelves[kind].follows_folders
             roots += [Root(folder, ui.name, linked) for folder in folders if folder.is_dir()]
+            away.update({str(folder): why for folder in folders if (why := _why_away(folder, Path(ui.root)))})
     for folder in house.book.adopted():
         if os.path.isdir(folder):  # noqa: PTH112 - a path may be no valid text
             roots.append(Root(Path(folder)))
         else:
             away[folder] = "the folder is not there; is the drive away?"
     return uis, roots, away
+
+
+def _why_away(folder: Path, root: Path) -> str:
+    """Why a WebUI's folder may only be away for now; empty when it is there, or was never made."""
+    if folder.is_dir():
+        return ""
+    if any(path.is_symlink() and not path.exists() for path in (folder, *folder.parents)):
+        return "a link on the way leads nowhere; is the drive away?"
+    return "" if folder.is_relative_to(root) else "the folder is not there; is the drive away?"
 
 
 class _beneath:  # noqa: N801 - used as a function
@@ -258,6 +269,11 @@ def _record_known(house: House, changes: Sequence[Change], done: dict[str, str])
             elif change.what is What.DUPLICATE and change.seen and change.sha256:
                 house.book.put_location(change.seen.in_place(change.sha256))
                 done[change.path] = "recorded"
+    for change in changes:
+        if change.what in (What.MOVED, What.RENAMED) and change.recorded and change.recorded.ours:
+            store = holder(house, change.recorded.sha256)
+            if store is not None:
+                label(house, store, change.recorded.sha256)
 
 
 def _take_in(house: House, plan: Plan, done: dict[str, str]) -> list[tuple[str, KeepError]]:
@@ -306,6 +322,7 @@ def _settle_vanished(house: House, plan: Plan, location: Location, *, forget: bo
         method = place(blob, target, order)
         placed = locate(target, location.sha256, method, location.ui)
         house.book.put_location(replace(placed, blob_root=str(store.root)))
+    label(house, store, location.sha256)
     known = house.book.artifact(location.sha256)
     if known is not None:
         house.desk.changed(found, known.kind)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdkeep.actions import local
+from sdkeep.actions.companions import write_beside
 from sdkeep.actions.get import FileAnswer, GetRequest, get
 from sdkeep.actions.house import House
 from sdkeep.actions.intents import PLACE, intending
+from sdkeep.actions.labels import label
 from sdkeep.actions.outdated import Newer, outdated
-from sdkeep.actions.placing import check_placeable, here, registered
+from sdkeep.actions.placing import Placing, check_placeable, here, registered
 from sdkeep.actions.removing import rm
 from sdkeep.actions.stores import holder
 from sdkeep.ground.errors import KeepError, NotFoundHere
@@ -125,5 +127,7 @@ def _place_as(house: House, new: Artifact, old: Location) -> str:
         method = place(store.path_of(new.sha256), target, order)
         location = replace(locate(target, new.sha256, method, old.ui), blob_root=str(store.root))
         house.book.put_location(location)
+    label(house, store, new.sha256)
+    write_beside(house, found, new, location, Placing())
     house.desk.changed(found, new.kind)
     return location.path

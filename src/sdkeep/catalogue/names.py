@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, text
 
 from sdkeep.catalogue.connection import changed, query
 from sdkeep.ground.errors import UsageError
@@ -14,16 +15,27 @@ from sdkeep.ground.text import slug
 
 _AFTER = "{"  # the character after the last one a slug may hold
 _CANDIDATES = 400
+_TAKEN = text("SELECT name FROM artifact_name WHERE name IN :these").bindparams(bindparam("these", expanding=True))
 
 
 def free_name(connection: Connection, artifact: Artifact) -> str:
     """A name for a new artifact: what it asks for or is called, with `-2`, `-3`, … where that is taken."""
-    wishes = (artifact.name, artifact.title, PurePosixPath(artifact.file_name).stem, (artifact.sha256 or "")[:10])
-    wish = next(filter(None, map(slug, wishes)), "unnamed")
+    wish = wished(artifact)
     taken = {name for name in starting_with(connection, wish, None) if name == wish or name.startswith(f"{wish}-")}
     if wish not in taken:
         return wish
     return next(name for name in (f"{wish}-{count}" for count in range(2, len(taken) + 3)) if name not in taken)
+
+
+def wished(artifact: Artifact) -> str:
+    """The name that an artifact asks for or is called, whether it is free or not."""
+    wishes = (artifact.name, artifact.title, PurePosixPath(artifact.file_name).stem, (artifact.sha256 or "")[:10])
+    return next(filter(None, map(slug, wishes)), "unnamed")
+
+
+def taken(connection: Connection, wishes: Sequence[str]) -> set[str]:
+    """Those of some hundreds of names that are taken."""
+    return {str(row.name) for row in connection.execute(_TAKEN, {"these": list(wishes)})}
 
 
 def give(connection: Connection, artifact_id: int, name: str) -> None:

@@ -95,9 +95,12 @@ def put(connection: Connection, sightings: Sequence[Sighting], at: str) -> tuple
     first = 1 + int(query(connection, "SELECT coalesce(max(id), 0) AS last FROM artifact")[0].last)
     given: dict[str, int] = {}
     rows, named, lying, verdicts = [], [], [], {}
-    for number, sighting in enumerate(sightings, first):
+    wishes = [names.wished(sighting.artifact) for sighting in sightings]
+    taken = names.taken(connection, wishes)
+    for number, (sighting, wish) in enumerate(zip(sightings, wishes, strict=True), first):
         facts = replace(sighting.artifact, added=sighting.artifact.added or at)
-        name = _free(connection, facts, given)
+        name = _free(connection, wish, given) if wish in taken or wish in given else wish
+        given.setdefault(name, 1)
         rows.append({"id": number, "keywords": "", **artifacts.values_of(facts)})
         named.append({"name": name, "artifact_id": number})
         lying.append(_place(sighting.location, number))
@@ -203,18 +206,14 @@ def _join(connection: Connection, seen: int, owner: int, one: Hashed, at: str) -
         names.change(connection, owner, facts.name)
 
 
-def _free(connection: Connection, facts: Artifact, given: dict[str, int]) -> str:
-    """A name that neither the catalogue nor this batch has used."""
-    wish = names.free_name(connection, facts)
-    if wish not in given:
-        given[wish] = 1
-        return wish
-    stem = wish
-    while wish in given:
-        given[stem] += 1
-        wish = names.free_name(connection, replace(facts, name=f"{stem}-{given[stem]}"))
-    given[wish] = 1
-    return wish
+def _free(connection: Connection, wish: str, given: dict[str, int]) -> str:
+    """`wish` with the first number that neither the catalogue nor this batch has used; `given` counts them."""
+    used = set(names.starting_with(connection, f"{wish}-", None))
+    count = given.get(wish, 1) + 1
+    while f"{wish}-{count}" in used or f"{wish}-{count}" in given:
+        count += 1
+    given[wish] = count
+    return f"{wish}-{count}"
 
 
 def _rows(connection: Connection, paths: Sequence[str]) -> list[Row[Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sdkeep.demo.samples import CHECKPOINT, LORA, MALICIOUS, REPOSITORY
@@ -105,6 +105,40 @@ STEPS: tuple[Step, ...] = (
 )
 
 
+PICTURES = "pictures"
+"""Where the engine's part of the tour saves, below the stage's root."""
+_WORDS = "zero, one, two, three, four, five, six, seven, eight, nine"
+
+ENGINE_STEPS: tuple[Step, ...] = (
+    Step(
+        "generate",
+        "Make a picture with the sample model that comes with sdkeep",
+        ("generate", "a photo of a seven", "--model", "digits", "--seed", "1", "-o", PICTURES),
+        "Plain torch, no WebUI. The sample model knows handwritten digits of 32x32, and nothing else.",
+    ),
+    Step(
+        "repeat",
+        "Make the same picture again from nothing but the picture",
+        ("generate", "--from-image", f"{PICTURES}/00001-1.png", "-o", PICTURES),
+        "Its prompt, seed, sampler and the hash of its model are inside it. The two files have the same bytes.",
+    ),
+    Step(
+        "generations",
+        "Find pictures by words of their prompts",
+        ("ls", "--generations", "seven"),
+        "The catalogue keeps each picture with every model it was made with.",
+    ),
+    Step(
+        "grid",
+        "Draw every digit in one labelled picture",
+        ("generate", "a photo of a zero", "--model", "digits", "--steps", "12", "--cfg", "3", "--seed", "1",
+         "--grid", f"Prompt S/R: {_WORDS}; Seed: 1-2", "-o", f"{PICTURES}/grid"),
+        "Twenty pictures, and all of them in one that anyone can read.",
+    ),
+)  # fmt: skip
+"""What `sdkeep demo --engine` shows besides; it needs torch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Played:
     """What came of a step. `output` is what it printed, empty where that went to the screen."""
@@ -121,25 +155,31 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Toured:
-    """What came of the whole tour: its steps, and the files that lie in the pretend WebUI at its end."""
+    """What came of the whole tour: its steps, and the files that lie in the pretend WebUI at its end.
+
+    `picture` is where the engine's last picture was left, empty without the engine.
+    """
 
     ok: bool
     steps: tuple[Played, ...]
     files: tuple[str, ...]
     root: str
     kept: bool
+    picture: str = ""
 
 
 Perform = Callable[[tuple[str, ...]], tuple[int, str]]
 """Runs the command line with these arguments on the stage: the exit status, and what was printed if it was caught."""
 
 
-def tour(perform: Perform, clock: Callable[[], float] = time.monotonic) -> Iterator[Step | Played]:
+def tour(
+    perform: Perform, clock: Callable[[], float] = time.monotonic, steps: Sequence[Step] = STEPS
+) -> Iterator[Step | Played]:
     """Play the steps: each is given before it runs and once more when it is done.
 
     Ends early with the first step whose exit status is not the expected one.
     """
-    for step in STEPS:
+    for step in steps:
         yield step
         began = clock()
         status, output = perform(step.command)

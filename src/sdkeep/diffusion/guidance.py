@@ -111,6 +111,11 @@ class Guide:
         self.last_uncond = uncond
         return self._guided(said, shares, uncond)
 
+    @property
+    def turn(self) -> Guide:
+        """Who answers: itself; see `relay.Relay`."""
+        return self
+
     def _follows_only_the_prompt(self, shares: list[tuple[int, float]]) -> bool:
         """Whether the answers without the prompt would fall out of the sum, and nobody else wants them."""
         lone = [place for place, _ in shares] == list(range(len(self.negatives)))

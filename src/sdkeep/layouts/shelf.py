@@ -37,8 +37,15 @@ def _files(folders: Iterable[Path], shelf: Shelf) -> Iterator[Path]:
             continue
         seen.add((info.st_dev, info.st_ino))
         for entry in entries:
-            if entry.is_dir(follow_symlinks=shelf.follows_folders):
+            if _is_folder(entry, follow=shelf.follows_folders):
                 if shelf.recursive and depth < _DEEPEST:
                     waiting.append((Path(entry.path), depth + 1))
-            elif not entry.is_dir():
+            elif not _is_folder(entry):
                 yield Path(entry.path)
+
+
+def _is_folder(entry: os.DirEntry[str], *, follow: bool = True) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=follow)
+    except OSError:  # a loop of links
+        return False

@@ -239,16 +239,19 @@ class _Reader:
 
 def adapter_of(text: str) -> DraftAdapter:
     """`REF` or `REF:STRENGTH`, a strength as `strengths.strength_of` reads it; a reference may hold colons itself."""
-    pieces = text.split(":")
+    pieces, wrong = text.split(":"), None
     for place in range(1, len(pieces)):
         ref, strength = ":".join(pieces[:place]), ":".join(pieces[place:])
         if ref.lower() in _SCHEMES:
             continue
         try:
             strength_of(strength)
-        except UsageError:
+        except UsageError as error:
+            wrong = error
             continue
         return DraftAdapter(ref, strength if strength else "1")
+    if wrong is not None and ":lbw=" in text:  # no reference holds that
+        raise wrong
     return DraftAdapter(text)
 
 

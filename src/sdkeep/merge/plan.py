@@ -315,12 +315,16 @@ def _older(key: str) -> str:
     return old + key.removeprefix(new) if key.startswith(new) else ""
 
 
-def _leaves(expression: Expression) -> Iterator[Leaf]:
+def _leaves(expression: Expression, seen: set[int] | None = None) -> Iterator[Leaf]:
+    """The leaves of an expression; a step that is used again is not walked again."""
     if isinstance(expression, Leaf):
         yield expression
-    else:
+        return
+    seen = set() if seen is None else seen
+    if expression.step not in seen:
+        seen.add(expression.step)
         for one in expression.inputs:
-            yield from _leaves(one)
+            yield from _leaves(one, seen)
 
 
 def _first(expression: Expression) -> Leaf:

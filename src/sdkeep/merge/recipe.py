@@ -20,6 +20,9 @@ from sdkeep.merge.methods.method import Method, Space
 from sdkeep.merge.methods.registry import find
 
 FORMAT = 1
+MOST_STEPS = 200
+"""Methods in one recipe."""
+
 METADATA = "sdkeep.recipe"
 """The metadata key that a merged file keeps its recipe under."""
 
@@ -105,6 +108,10 @@ def checked(recipe: Recipe) -> Recipe:
     """The recipe, if it makes sense: known methods, fitting inputs, spaces and numbers in range; else `UsageError`."""
     if not recipe.steps:
         raise UsageError("there is nothing to merge", "the recipe has no step", "`sdkeep merge --help` shows examples")
+    if sum(isinstance(step, Step) for step in recipe.steps) > MOST_STEPS:
+        raise UsageError(
+            "the recipe is too long", f"{MOST_STEPS} steps are the most", "merge in two recipes, one after the other"
+        )
     spaces: list[Space] = []
     for place, step in enumerate(recipe.steps):
         if isinstance(step, Model):

@@ -18,6 +18,7 @@ from sdkeep.ground.errors import DigestMismatch, StoreError, WouldOverwrite
 from sdkeep.ground.record import Location, Method, Trashed
 from sdkeep.store import platform
 from sdkeep.store.copying import copy_new
+from sdkeep.store.platform import mtime_of
 from sdkeep.store.trash import Trash
 from sdkeep.store.trouble import as_store_error, told
 
@@ -102,7 +103,7 @@ def locate(target: Path, sha256: str, method: Method, ui: str = "") -> Location:
     with told(f"cannot look at `{target}`"):
         info = target.lstat()
     return Location(
-        str(target.absolute()), sha256, method, True, ui, info.st_ino, info.st_mtime_ns, target.stat().st_size
+        str(target.absolute()), sha256, method, True, ui, info.st_ino, mtime_of(info), target.stat().st_size
     )
 
 

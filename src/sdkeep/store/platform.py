@@ -332,3 +332,8 @@ def remove(path: Path) -> None:
     path.unlink()
     if keeper:
         keeper.unlink()
+
+
+def mtime_of(info: os.stat_result) -> int:
+    """The time of the last change in nanoseconds, as a catalogue holds it: nothing beyond the year 2262."""
+    return max(-(2**63), min(info.st_mtime_ns, 2**63 - 1))

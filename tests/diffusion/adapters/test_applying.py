@@ -84,7 +84,9 @@ def test_weights_are_changed_by_the_formula_and_come_back_as_the_very_objects(mo
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, -0.7])
-def test_the_unet_says_what_diffusers_says_with_the_same_lora(model: Model, sd1: Tiny, file: Path, scale: float) -> None:
+def test_the_unet_says_what_diffusers_says_with_the_same_lora(
+    model: Model, sd1: Tiny, file: Path, scale: float
+) -> None:
     content = lora(te=False)
     draw = torch.Generator().manual_seed(5)
     words = torch.randint(0, VOCAB, (1, 77), generator=draw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from torch import Tensor
 
 from sdkeep.diffusion.adapters.embeddings import load_embedding
 from sdkeep.diffusion.checkpoint import Model
+from sdkeep.diffusion.networks.config import ClipConfig, OpenClipConfig
 from sdkeep.ground.errors import FormatError, WrongFamily
+from sdkeep.ground.kinds import Family
 from tests.makers.picture_embeddings import embedding, in_pixels, with_text
 
 VECTORS = torch.arange(128).reshape(2, 64) / 128
@@ -95,7 +98,60 @@ def test_several_tensors_are_no_embedding(model: Model, tmp_path: Path) -> None:
         load_embedding(saved(tmp_path / "many.pt", {"a": VECTORS, "b": VECTORS}), model)
 
 
+def test_a_tensor_without_a_name_is_no_embedding(model: Model, tmp_path: Path) -> None:
+    """Vectors of the aesthetic gradients extension look so."""
+    with pytest.raises(FormatError, match="is no embedding"):
+        load_embedding(saved(tmp_path / "aesthetic.pt", VECTORS[:1]), model)
+
+
 def test_vectors_that_are_no_numbers_are_refused(model: Model, tmp_path: Path) -> None:
     save_file({"emb_params": VECTORS * float("nan")}, tmp_path / "nan.safetensors")
     with pytest.raises(FormatError, match="cannot be used"):
         load_embedding(tmp_path / "nan.safetensors", model)
+
+
+# Real files
+
+
+@dataclass(frozen=True)
+class Towers:
+    """What a loader asks of a model: the widths of its text towers, and its family."""
+
+    family: Family
+    text: tuple[ClipConfig | OpenClipConfig, ...]
+
+    @property
+    def config(self) -> Towers:
+        return self
+
+
+CLIP_L = ClipConfig("", width=768, hidden=3072, layers=12, heads=12)
+FULL = {
+    "sd1": Towers(Family.SD1, (CLIP_L,)),
+    "sd2": Towers(Family.SD2, (OpenClipConfig("", width=1024, hidden=4096, layers=24, heads=16),)),
+    "sdxl": Towers(Family.SDXL, (CLIP_L, OpenClipConfig("", width=1280, hidden=5120, layers=32, heads=20))),
+}
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("file", "family", "counts"),
+    [
+        ("ti_a1111_FastNegativeEmbedding.pt", "sd1", [52]),
+        ("ti_a1111_bad-hands-5.pt", "sd1", [2]),
+        ("ti_a1111_sd2_flora.pt", "sd2", [4]),
+        ("ti_cloneofsimo_kiriko2.ti.pt", "sd1", [1]),
+        ("ti_diffusers_frida10_learned_embeds.bin", "sd1", [10]),
+        ("ti_emb_params_EasyNegative_found_in_models_Lora.safetensors", "sd1", [8]),
+        ("ti_ldm_mps_numpy_embeddings.pt", "sd1", [1]),
+        ("ti_sdxl_emb_emb2_myPuppet.pt", "sdxl", [1, 1]),
+    ],
+)
+def test_real_embeddings_are_read(corpus: Path, file: str, family: str, counts: list[int]) -> None:
+    for name, towers in FULL.items():
+        if name == family:
+            found = load_embedding(corpus / "models" / file, towers)  # type: ignore[arg-type]
+            assert [len(vector) for vector in found.vectors] == counts
+        else:
+            with pytest.raises(WrongFamily):
+                load_embedding(corpus / "models" / file, towers)  # type: ignore[arg-type]

@@ -19,8 +19,8 @@ def test_the_first_axis_goes_across_the_second_down_and_the_third_from_table_to_
     assert [(cell.job.steps, cell.job.cfg, cell.job.seed) for cell in grid.cells] == [
         (steps, cfg, seed) for seed in (5, 6) for cfg in (3.0, 7.0) for steps in (1, 2, 3)
     ]
-    columns, rows, tables = ("Steps: 1", "Steps: 2", "Steps: 3"), ("CFG Scale: 3", "CFG Scale: 7"), ("Seed: 5", "Seed: 6")
-    assert grid.labels == Labels(columns, rows, tables)
+    columns = ("Steps: 1", "Steps: 2", "Steps: 3")
+    assert grid.labels == Labels(columns, ("CFG Scale: 3", "CFG Scale: 7"), ("Seed: 5", "Seed: 6"))
     assert grid.labels.shape == (3, 2, 2)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +84,6 @@ def test_no_text_breaks_it(text: str) -> None:
 def test_a_range_goes_from_its_first_number_in_even_steps_and_never_beyond_its_last(a: int, b: int, step: int) -> None:
     found = whole_numbers((f"{a}-{b} (+{step})" if b >= a else f"{a} - {b} (-{step})",))
     assert found[0] == a
-    assert {abs(y - x) for x, y in zip(found, found[1:], strict=False)} <= {step}
+    assert {abs(y - x) for x, y in pairwise(found)} <= {step}
     assert min(a, b) <= min(found) <= max(found) <= max(a, b)
     assert abs(b - found[-1]) < step

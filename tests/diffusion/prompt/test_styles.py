@@ -9,13 +9,16 @@ from hypothesis import strategies as st
 from sdkeep.diffusion.prompt.styles import Style, merged, read_styles, styled, write_styles
 from sdkeep.ground.errors import NotFoundHere, UsageError
 
-FILE = "\ufeff" + '''\
+FILE = (
+    "\ufeff"
+    + '''\
 name,prompt,negative_prompt
 Oil,"oil painting of {prompt}, thick paint",photo
 "Night, dark",at night,
 ----- seasons -----,,
 Winter, "in snow, cold","summer, ""heat"""
 '''
+)
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=40)
 STYLES = st.dictionaries(TEXTS.map(str.strip).filter(lambda name: name and not name.startswith("-----")), TEXTS)

@@ -39,6 +39,8 @@ _BESIDE = {
     "embedding": (".", "../embeddings", "../../embeddings"),
 }
 """Folders as they lie around a checkpoint of AUTOMATIC1111, Forge or ComfyUI."""
+_MOST_TENSORS = 2
+"""An embedding of an unusual width is told by having no more tensors than this."""
 _BLANKS = re.compile(r"\s+")
 
 
@@ -217,6 +219,9 @@ def _is_embedding(path: Path) -> bool:
 
     try:
         with FileSource(path) as source:
-            return identify(look(source)).kind is Kind.EMBEDDING
+            contents = look(source)
+        kind = identify(contents).kind
+        small = 0 < len(contents.tensors) <= _MOST_TENSORS
+        return kind is Kind.EMBEDDING or (kind is Kind.UNKNOWN and small)
     except KeepError:
         return False

@@ -22,10 +22,10 @@ class Showing:
     """Turns the pipeline's steps into progress; with `preview` also into small pictures."""
 
     report: Report
-    model: Model
     planned: int
+    done: int
     preview: bool
-    _done: int = 0
+    model: Model | None = None
     _at: tuple[object, ...] = field(default=())
 
     def __enter__(self) -> Self:
@@ -38,10 +38,10 @@ class Showing:
 
     def watch(self, seen: Watched) -> None:
         """A step was made."""
-        now = (seen.places, seen.stage, self._done)
+        now = (seen.places, seen.stage, self.done)
         if now != self._at or seen.step == 0:
             self._end()
-            first, last = self._done + 1, self._done + len(seen.places)
+            first, last = self.done + 1, self.done + len(seen.places)
             which = f"{first}" if first == last else f"{first}-{last}"
             second = ", second pass" if seen.stage == "hires" else ""
             what = f"picture {which} of {self.planned}{second}"
@@ -54,7 +54,7 @@ class Showing:
     def finished(self) -> None:
         """A picture is done."""
         self._end()
-        self._done += 1
+        self.done += 1
 
     def _end(self) -> None:
         if self._at:
@@ -65,6 +65,8 @@ class Showing:
         from sdkeep.diffusion.preview import packed, rough
 
         first = seen.latents[:1]
+        if self.model is None:
+            return
         if first.shape[-1] * first.shape[-2] <= _CHEAP:
             self.report(Glimpsed(JOB, *packed(self.model.to_pixels(first)[0])))
         else:

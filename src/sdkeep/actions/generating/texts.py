@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from sdkeep.ground.errors import NotFoundHere, UsageError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from sdkeep.diffusion.grid.axes import Cell, Labels
     from sdkeep.diffusion.jobs import Job
 
 
@@ -33,6 +34,7 @@ class Dialect:
 
         With `literal` nothing is drawn by lot: the prompts are those of a picture that was made already.
         """
+        from sdkeep.diffusion.grid.axes import Cell
         from sdkeep.diffusion.prompt.wildcards import has_choices
 
         job = self._styled(job)
@@ -43,11 +45,11 @@ class Dialect:
             )  # fmt: skip
         drawing = not literal and (has_choices(job.prompt) or has_choices(job.negative))
         if not (drawing or self.matrix or self.grid):
-            return (Sheet((job,)),)
-        if not (self.matrix or self.grid):
-            return (Sheet(tuple(self._drawn(one) for one in _apart(job))),)
+            return (Sheet((Cell(job),)),)
         singles = [self._drawn(one) if drawing else one for one in _apart(job)]
-        return tuple(self._matrix(one) if self.matrix else self._grid(one) for one in singles)
+        if not (self.matrix or self.grid):
+            return (Sheet(tuple(Cell(one) for one in singles)),)
+        return tuple(_matrix(one) if self.matrix else self._grid(one) for one in singles)
 
     def _styled(self, job: Job) -> Job:
         if not self.wanted:
@@ -67,26 +69,60 @@ class Dialect:
             job, prompt=drawn(job.prompt, lines, job.seed), negative=drawn(job.negative, lines, job.seed)
         )  # fmt: skip
 
-    def _matrix(self, job: Job) -> Sheet:
-        from sdkeep.diffusion.prompt.matrix import matrix
-
-        combinations = matrix(job.prompt)
-        return Sheet(tuple(replace(job, prompt=one.prompt) for one in combinations))
-
     def _grid(self, job: Job) -> Sheet:
-        return Sheet((job,))
+        from sdkeep.diffusion.grid.axes import expand
+        from sdkeep.diffusion.jobs import checked
+
+        grid = expand(job, self.grid)
+        for cell in grid.cells:
+            checked(cell.job)
+        return Sheet(grid.cells, grid.labels)
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Jobs in order; `draw` makes one labelled picture of theirs."""
+    """Jobs in order, each with the models that are its own; with `labels` they are drawn together as one picture."""
 
-    jobs: tuple[Job, ...]
-    draw: Callable[[Sequence[Image]], Image] | None = field(default=None)
+    cells: tuple[Cell, ...]
+    labels: Labels | None = None
+
+    @property
+    def count(self) -> int:
+        """How many pictures it has."""
+        return sum(cell.job.count for cell in self.cells)
 
     def drawn(self, pictures: Sequence[Image]) -> Image | None:
-        """The labelled picture; None where this is no grid."""
-        return self.draw(pictures) if self.draw else None
+        """The labelled picture, with empty places for what was not made; None where this is no grid."""
+        if self.labels is None or not pictures:
+            return None
+        from sdkeep.diffusion.grid.drawing import draw_grid
+
+        missing = [None] * (len(self.cells) - len(pictures))
+        return draw_grid([*pictures, *missing], self.labels)
+
+
+def _matrix(job: Job) -> Sheet:
+    """Every combination, half of the parts along the columns and half along the rows."""
+    from sdkeep.diffusion.grid.axes import Cell, Labels
+    from sdkeep.diffusion.prompt.matrix import matrix, split_matrix
+
+    parts = [part.strip().strip(",") for part in split_matrix(job.prompt)[1:]]
+    if not parts:
+        raise UsageError(
+            "there is nothing to combine", "a prompt matrix has parts between `|`",
+            '`sdkeep generate "a castle|at night|in snow" --matrix`',
+        )  # fmt: skip
+    cells = tuple(Cell(replace(job, prompt=one.prompt)) for one in matrix(job.prompt))
+    across = (len(parts) + 1) // 2
+    return Sheet(cells, Labels(_choices(parts[:across]), _choices(parts[across:])))
+
+
+def _choices(parts: Sequence[str]) -> tuple[str, ...]:
+    """What each combination of these parts is called; nothing where there is nothing to combine."""
+    found = [
+        ", ".join(part for place, part in enumerate(parts) if number >> place & 1) for number in range(2 ** len(parts))
+    ]
+    return tuple(name or "-" for name in found) if parts else ()
 
 
 def _apart(job: Job) -> tuple[Job, ...]:

@@ -8,6 +8,8 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,41 +37,60 @@ INTERRUPTED = 130
 def register(app: typer.Typer) -> None:
     """Put `demo` on the application."""
 
-    @verb(app, "demo", examples=("sdkeep demo", "sdkeep demo --keep", "sdkeep demo --serve"))
+    @verb(app, "demo", examples=("sdkeep demo", "sdkeep demo --keep", "sdkeep demo --engine", "sdkeep demo --serve"))
     def demo(
         face: Face,
         keep: Annotated[bool, typer.Option("--keep", help="Keep the folder, and say how to look around.")] = False,
         serve: Annotated[bool, typer.Option("--serve", help="Only run the sample hubs, until Ctrl-C.")] = False,
         port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port for the hubs; 0 is any.")] = 0,
+        engine: Annotated[bool, typer.Option("--engine", help="Also make pictures; needs torch.")] = False,
     ) -> Reply:
         """Take the tour: the main job with sample models in a throw-away home, with no network and no token."""
         from sdkeep.demo.stage import staged
 
         if serve and face.out.mode is Mode.JSON:
             raise UsageError("`--serve` has no JSON form", "it ends with Ctrl-C only", "`sdkeep demo --serve`")
+        if engine:
+            from sdkeep.actions.generate import check_engine
+
+            check_engine()
         with staged(keep=keep, port=port) as stage:
-            return _serve(face, stage) if serve else _tour(face, stage, keep)
+            return _serve(face, stage) if serve else _tour(face, stage, keep=keep, engine=engine)
 
 
-def _tour(face: Face, stage: Stage, keep: bool) -> Reply:
-    from sdkeep.demo.tour import STEPS, Played, Toured, tour
+def _tour(face: Face, stage: Stage, *, keep: bool, engine: bool) -> Reply:
+    from sdkeep.demo.tour import ENGINE_STEPS, STEPS, Played, Toured, tour
 
     out, played = face.out, list[Played]()
-    out.line(f"A tour of sdkeep in {len(STEPS)} commands, with made-up models in a throw-away home.", "head")
+    steps = (*STEPS, *ENGINE_STEPS) if engine else STEPS
+    out.line(f"A tour of sdkeep in {len(steps)} commands, with made-up models in a throw-away home.", "head")
     out.line(
         f"Everything happens in {stage.root}; both sample hubs run on this machine. Your own files are not touched."
     )
-    for event in tour(_performer(stage, capture=out.mode in (Mode.JSON, Mode.QUIET))):
+    for event in tour(_performer(stage, capture=out.mode in (Mode.JSON, Mode.QUIET)), steps=steps):
         if isinstance(event, Played):
             played.append(event)
-            _tell(out, stage, event, STEPS[len(played) - 1])
+            _tell(out, stage, event, steps[len(played) - 1])
         else:
             out.line()
             out.line(f"{len(played) + 1}. {event.title}", "head")
             out.line(f"$ {event.line}", "hint")
-    done = Toured(all(one.ok for one in played), tuple(played), stage.tree(), str(stage.root), keep)
+    ok = all(one.ok for one in played)
+    picture = _left(stage) if engine and ok else ""
+    done = Toured(ok, tuple(played), stage.tree(), str(stage.root), keep, picture)
     _end(out, stage, done)
     return Reply(done, None, 0 if done.ok else 1)
+
+
+def _left(stage: Stage) -> str:
+    """Where the last picture of the tour is left: in the person's folder, never over another file."""
+    from sdkeep.demo.tour import PICTURES
+
+    last = max((stage.root / PICTURES / "grid").glob("*-grid.png"))
+    names = (f"sdkeep-demo{'' if number == 1 else f'-{number}'}.png" for number in count(1))
+    path = next(path for path in map(Path, names) if not path.exists())
+    path.write_bytes(last.read_bytes())
+    return str(path.absolute())
 
 
 def _performer(stage: Stage, *, capture: bool) -> Perform:
@@ -124,6 +145,8 @@ def _end(out: Out, stage: Stage, done: Toured) -> None:
     if done.ok:
         seconds = sum(step.seconds for step in done.steps)
         out.line(f"That was the main job: {len(done.steps)} commands in {seconds:.0f} seconds.", "head")
+    if done.picture:
+        out.line(f"The last picture is yours: {done.picture}", "good")
     if done.kept:
         out.line(f"The folder stays: {done.root}")
         out.line("To look around in it (the hubs are closed; `sdkeep demo --serve` opens them, with a new folder):")

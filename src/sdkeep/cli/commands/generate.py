@@ -69,7 +69,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         variation_seed: Annotated[Whole, typer.Option("--variation-seed", metavar="N", help="A second seed.")] = None,
         variation_strength: Annotated[
-            Real, typer.Option("--variation-strength", metavar="X", help="How much of it, 0 to 1.")
+            Real, typer.Option("--variation-strength", "--variation", metavar="X", help="How much of it, 0 to 1.")
         ] = None,
         resize_from: Annotated[
             Text, typer.Option("--resize-from", metavar="WxH", help="The size that the seed was found at.")
@@ -87,7 +87,7 @@ def register(app: typer.Typer) -> None:
             str, typer.Option("--refiner", metavar="REF", help="A refiner.", autocompletion=catalogue_names)
         ] = "",
         refiner_at: Annotated[
-            Real, typer.Option("--refiner-at", metavar="X", help="After which share of the steps.")
+            Real, typer.Option("--refiner-at", "--refine-at", metavar="X", help="After which share of the steps.")
         ] = None,
         base: Annotated[
             str, typer.Option("--base", metavar="REF", help="A checkpoint that lends the parts this one lacks.")
@@ -116,7 +116,8 @@ def register(app: typer.Typer) -> None:
         hires_steps: Annotated[Whole, typer.Option("--hires-steps", metavar="N", help="Its steps.")] = None,
         hires_denoising: Annotated[Real, typer.Option("--hires-denoising", metavar="X", help="0 to 1.")] = None,
         hires_upscaler: Annotated[
-            Text, typer.Option("--hires-upscaler", metavar="NAME", help="Latent, Lanczos, ..., or a file.")
+            Text,
+            typer.Option("--hires-upscaler", "--upscaler", metavar="NAME", help="Latent, Lanczos, ..., or a file."),
         ] = None,
         lora_dir: Annotated[
             list[Path] | None, typer.Option("--lora-dir", metavar="DIR", help="Look for adapters in here too.")
@@ -131,7 +132,7 @@ def register(app: typer.Typer) -> None:
             str, typer.Option("--grid", metavar="SPEC", help='"Sampler: Euler, DDIM; CFG: 4, 7" in one picture.')
         ] = "",
         device: Annotated[str, typer.Option("--device", metavar="D", help="cpu, cuda or mps.")] = "",
-        dtype: Annotated[str, typer.Option("--dtype", metavar="T", help="fp32, fp16 or bf16.")] = "",
+        dtype: Annotated[str, typer.Option("--dtype", "--precision", metavar="T", help="fp32, fp16 or bf16.")] = "",
         low_memory: Annotated[
             bool, typer.Option("--low-memory", help="Slower, with one part of the model at a time.")
         ] = False,
@@ -159,7 +160,8 @@ def register(app: typer.Typer) -> None:
         Prompts are in AUTOMATIC1111's dialect: weights, BREAK, AND, [from:to:when], <lora:name:0.8>, <hypernet:name>,
         embeddings by name. With `--from-image` a picture's own parameters hold wherever no option is given.
         """
-        from sdkeep.actions.generate import GenerateRequest, Machine, Output, check_engine
+        from sdkeep.actions.generate import GenerateRequest, Output, check_engine
+        from sdkeep.actions.generating.bench import Machine
         from sdkeep.actions.generating.finding import Files
         from sdkeep.actions.generating.texts import Dialect
 
@@ -214,7 +216,7 @@ def _reply(face: Face, request: GenerateRequest) -> Reply:
         reply.status, reply.failures = interrupted.status, [("", interrupted)]
     elif done.pictures:
         first = done.pictures[0].path
-        again = [f"`sdkeep generate --from-image {first}` makes it again"]
+        again = [f"`sdkeep generate --from-image {first}` makes it again"] if done.recorded else []
         reply.hints = [f"`sdkeep show {first}` tells how it was made", *again]
         reply.hints += ["`sdkeep ls --generations` finds it again"] if done.recorded else []
     return reply
@@ -231,14 +233,11 @@ def _show(out: Out, done: Generated) -> None:
             out.line(f"  {one.role} {one.name}" + (f" at {one.weight:g}" if one.weight is not None else ""))
         for ref in done.missing:
             out.line(f"  would fetch {ref}")
-        if done.infotext:
-            for text in done.infotext.splitlines():
-                out.line(f"  {text}", "dim")
     for picture in done.pictures:
         out.bare(picture.path)
         out.line(f"{picture.path}  seed {picture.seed}, {picture.width}x{picture.height}", "good")
-    if done.grid:
-        out.bare(done.grid)
-        out.line(f"{done.grid}  the grid of them", "good")
+    for grid in done.grids:
+        out.bare(grid)
+        out.line(f"{grid}  all of them, labelled", "good")
     if done.pictures and done.seconds:
         out.line(f"  {len(done.pictures)} in {done.seconds:.1f} s with {done.models[0].name} on {done.device}", "dim")

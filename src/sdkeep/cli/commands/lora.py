@@ -251,6 +251,8 @@ def show(out: Out, made: MadeAdapter) -> None:
     what = made.path or "the result"
     out.line(f"{what} {word} {made.tensors:,} tensors, {size_text(made.size)}", "good")
     if made.layers:
-        out.line(f"  {made.layers:,} layers, rank {made.rank} at most; {made.lost:.2%} of the changes left out")
+        layers = "1 layer" if made.layers == 1 else f"{made.layers:,} layers"
+        lost = f"; {made.lost:.2%} of the changes left out" if made.lost > 0.00005 else ""
+        out.line(f"  {layers}, rank {made.rank} at most{lost}")
     for one in made.placed:
         out.line(f"  placed in {one.ui}: {one.path}")

@@ -269,10 +269,15 @@ def _merge(face: Face, request: MergeRequest) -> Reply:
 def _warnings(done: MergedFile) -> list[str]:
     found = []
     if done.non_finite:
-        found.append(f"{len(done.non_finite)} tensors hold NaN or infinities, `{done.non_finite[0]}` first")
+        found.append(f"{_tensors(done.non_finite)}: NaN or infinities of a model were merged")
     if done.overflowed:
-        found.append(f"numbers became infinite in {len(done.overflowed)} tensors, `{done.overflowed[0]}` first")
+        found.append(f"{_tensors(done.overflowed)}: numbers became too large for the precision")
     return found
+
+
+def _tensors(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+    return f"in `{names[0]}`{more}"
 
 
 def _show(out: Out, done: MergedFile) -> None:
@@ -280,7 +285,7 @@ def _show(out: Out, done: MergedFile) -> None:
     for line in done.steps:
         out.line(line)
     word = "would hold" if done.dry_run else "holds"
-    called = done.path or "the result"
+    called = done.name or done.path or "the result"
     out.line(f"{called} {word} {done.tensors:,} tensors, {size_text(done.size)}", "good")
     out.line(f"  {done.merged:,} computed, {done.tensors - done.merged:,} kept as they are")
     out.line(f"  {EXACTNESS[done.exactness]}")

@@ -31,7 +31,10 @@ def register(app: typer.Typer) -> None:
         from sdkeep.actions.outdated import outdated as act
 
         answer = act(face.house(), refs or (), early=early_access, pinned=pinned)
+        answered = answer.asked - len(answer.failures)
         status = 1 if answer.newer or answer.failures else 0
+        if not answered:
+            status = max((error.status for _, error in answer.failures), default=0)
         reply = Reply(answer, lambda out: _show(out, answer), status, failures=list(answer.failures))
         if answer.newer:
             reply.hints.append("`sdkeep update` fetches them beside the old ones, `--replace` instead of them")
@@ -91,7 +94,9 @@ def _show(out: Out, answer: Outdated) -> None:
     if rows:
         out.table(("NAME", "HERE", "NEWER", "BASE", "PUBLISHED", "SIZE", ""), rows)
     else:
-        out.line(f"{answer.asked} models asked about, nothing newer", "good")
+        answered = answer.asked - len(answer.failures)
+        noun = "model" if answered == 1 else "models"
+        out.line(f"{answered} {noun} asked about, nothing newer", "good" if not answer.failures else "warn")
     if answer.early:
         out.note(f"{answer.early} more in early access: `--early-access` shows them")
     if answer.pinned:

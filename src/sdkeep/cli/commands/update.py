@@ -13,6 +13,7 @@ from sdkeep.cli.output import Out
 
 if TYPE_CHECKING:
     from sdkeep.actions.update import Update
+    from sdkeep.ground.errors import KeepError
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +39,12 @@ def register(app: typer.Typer) -> None:
         newer, failures = planned(house, refs or (), early=early_access)
         answers = [as_plan(one) for one in newer]
         if dry_run or not newer:
-            return Reply(answers, lambda out: _plan(out, answers), 1 if failures else 0, failures)
+            return Reply(
+                answers,
+                lambda out: _plan(out, answers, failed=bool(failures)),
+                1 if failures and answers else worst(failures),
+                failures,
+            )
         for one in newer:
             face.out.note(f"{one.name}: {one.here} -> {one.newer} ({size_text(one.size)})")
         manner = "instead of the old ones" if replace else "beside the old ones"
@@ -61,15 +67,22 @@ def register(app: typer.Typer) -> None:
                 [(one.new_name, one.here, one.newer, ", ".join(one.placed)) for one in done],
             )
 
-        reply = Reply(done, show, 1 if failures else 0, failures)
+        reply = Reply(done, show, (1 if done else worst(failures)) if failures else 0, failures)
         if replace and done:
             reply.hints.append("`sdkeep restore NAME` brings an old one back")
         return reply
 
 
-def _plan(out: Out, answers: list[Update]) -> None:
+def worst(failures: list[tuple[str, KeepError]]) -> int:
+    """The highest exit status among what failed, where nothing was done besides."""
+    return max((error.status for _, error in failures), default=0)
+
+
+def _plan(out: Out, answers: list[Update], *, failed: bool) -> None:
     rows = [(one.name, one.here, one.newer, size_text(one.size), one.ref) for one in answers]
     if rows:
         out.table(("NAME", "HERE", "NEWER", "SIZE", "REF"), rows)
     else:
-        out.line("nothing to update", "good")
+        out.line(
+            "nothing to update" + (", as far as the hubs answered" if failed else ""), "warn" if failed else "good"
+        )

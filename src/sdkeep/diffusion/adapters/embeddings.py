@@ -14,10 +14,14 @@ from sdkeep.diffusion.adapters.opened import Opened
 from sdkeep.diffusion.checkpoint import Model
 from sdkeep.diffusion.conditioning import Embedding
 from sdkeep.diffusion.networks.config import ClipConfig
+from sdkeep.formats.extract import BARE
 from sdkeep.ground.errors import FormatError, WrongFamily
 from sdkeep.ground.kinds import Family
+from sdkeep.ground.text import one_line
 
 _PAIR = ("clip_l", "clip_g")
+_WIDTHS = {768: "clip_l", 1280: "clip_g"}
+"""The text towers of SDXL by width, for pairs under other names (`emb` and `emb2`)."""
 _FAMILIES = {768: Family.SD1, 1024: Family.SD2, 1280: Family.SDXL_REFINER}
 """Which family has a lone text tower of this width."""
 
@@ -39,16 +43,22 @@ def load_embedding(path: Path, model: Model, name: str = "") -> Embedding:
 def _vectors(file: Opened) -> dict[str, Tensor]:
     """Vectors (n, width) by `clip_l` and `clip_g`, or a lone tensor under whatever name the file gives it."""
     shapes = {key: shape for key, shape in file.shapes.items() if 1 <= len(shape) <= 2 and shape[-1] > 1}
+    by_width = {shape[-1]: key for key, shape in shapes.items()}
     if set(_PAIR) & shapes.keys():
-        shapes = {key: shapes[key] for key in _PAIR if key in shapes}
-    elif len(shapes) != 1 or len(file.shapes) > 1:
+        keys = {part: part for part in _PAIR if part in shapes}
+    elif len(shapes) == 2 and by_width.keys() == _WIDTHS.keys():
+        keys = {part: by_width[width] for width, part in _WIDTHS.items()}
+    elif len(file.shapes) == len(shapes) == 1 and BARE not in shapes:
+        keys = {key: key for key in shapes}
+    else:
+        held = ", ".join(f"`{one_line(key)}` {list(shape)}" for key, shape in list(file.shapes.items())[:3])
         raise FormatError(
             f"`{file.name}` is no embedding that can be used",
-            f"one tensor of vectors is needed, or a pair `clip_l` and `clip_g`; it has {len(file.shapes)} tensors",
+            f"one named tensor of vectors is needed, or a pair of the widths 768 and 1280; it holds {held}",
             f"sdkeep show '{file.path}'",
             rule="not-an-embedding",
         )
-    found = {key: file.tensor(key).float().reshape(-1, shape[-1]) for key, shape in shapes.items()}
+    found = {part: file.tensor(key).float().reshape(-1, shapes[key][-1]) for part, key in keys.items()}
     if any(not vector.isfinite().all() for vector in found.values()):
         what = f"`{file.name}` cannot be used"
         raise FormatError(what, "its vectors hold NaN or infinity", "get the file again", rule="embedding-not-finite")

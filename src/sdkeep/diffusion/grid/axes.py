@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeVar
 
 from sdkeep.diffusion.conditioning import Emphasis
-from sdkeep.diffusion.grid.values import Written, read_axes, real_numbers, whole_numbers
+from sdkeep.diffusion.grid.values import read_axes, real_numbers, whole_numbers
 from sdkeep.diffusion.jobs import Hires, Job, Size, Start
+from sdkeep.diffusion.passes import Knobs
 from sdkeep.diffusion.sampling.noise import Rng
 from sdkeep.diffusion.sampling.registry import choose
 from sdkeep.ground.errors import UsageError
 from sdkeep.ground.text import one_line
 
 MOST_CELLS = 2000
-Value = int | float | str | Size | tuple[str, ...]
+MOST_WORDS = 6
+V = TypeVar("V")
+Word = TypeVar("Word", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,27 +58,30 @@ class Grid:
     labels: Labels
 
 
-Change = Callable[[Cell, Value, tuple[Value, ...]], Cell]
-"""From a cell, a value and all values of the axis to the cell that has the value."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of an axis: how it is shown, and what it makes of a cell."""
+
+    shown: str
+    made: Callable[[Cell], Cell]
+
+
+Choices = Callable[[tuple[str, ...]], tuple[Choice, ...]]
+"""From the values as they are written to choices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """Something that can vary: how its values are read, what one does, and how it is shown on a label."""
+    """Something that can vary. `bare` ones, such as samplers, speak for themselves and need no name on a label."""
 
     name: str
-    read: Callable[[tuple[str, ...]], Sequence[Value]]
-    change: Change
+    choices: Choices
     aliases: tuple[str, ...] = ()
     bare: bool = False
 
-    def label(self, value: Value) -> str:
-        """`Steps: 20`; samplers, prompts and models speak for themselves."""
-        if isinstance(value, tuple):
-            shown = ", ".join(map(str, value)) if self.name == "Prompt order" else "x".join(map(str, value))
-        else:
-            shown = f"{value:g}" if isinstance(value, float) else str(value)
-        return shown if self.bare else f"{self.name}: {shown}"
+    def label(self, choice: Choice) -> str:
+        """`Steps: 20`."""
+        return choice.shown if self.bare else f"{self.name}: {choice.shown}"
 
 
 def expand(job: Job, text: str) -> Grid:
@@ -83,28 +91,21 @@ def expand(job: Job, text: str) -> Grid:
     that this job does not have, such as hires steps without hires fix.
     """
     axes = [(option_called(one.name), one) for one in read_axes(text)]
-    values = [_values(option, one) for option, one in axes]
-    total = 1
-    for found in values:
-        total *= len(found)
+    choices = [option.choices(one.values) for option, one in axes]
+    total = math.prod(map(len, choices))
     if total > MOST_CELLS:
         raise UsageError(f"a grid of {total:,} pictures cannot be drawn", f"{MOST_CELLS:,} are the most", "name fewer")
-    options = [option for option, _ in axes]
     cells = []
-    for turned in itertools.product(*reversed(values)):
+    for turned in itertools.product(*reversed(choices)):
         cell = Cell(job)
-        for option, value, every in zip(options, reversed(turned), values, strict=True):
-            cell = option.change(cell, value, every)
+        for choice in reversed(turned):
+            cell = choice.made(cell)
         cells.append(cell)
     labels = [
-        () if option.name == "Nothing" else tuple(option.label(value) for value in found)
-        for option, found in zip(options, values, strict=True)
+        () if option.name == "Nothing" else tuple(map(option.label, found))
+        for (option, _), found in zip(axes, choices, strict=True)
     ]
     return Grid(tuple(cells), Labels(*labels))
-
-
-def _values(option: Option, written: Written) -> tuple[Value, ...]:
-    return tuple(option.read(written.values))
 
 
 def option_called(name: str) -> Option:
@@ -128,9 +129,7 @@ def _plain(name: str) -> str:
 
 # How values are read
 
-
-def _words(values: tuple[str, ...]) -> tuple[str, ...]:
-    return values
+Read = Callable[[tuple[str, ...]], Sequence[V]]
 
 
 def _named(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -168,19 +167,14 @@ def _sizes(values: tuple[str, ...]) -> tuple[Size, ...]:
     return tuple(found)
 
 
-def _orders(values: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    if len(_named(values)) > 6:
-        raise UsageError(f"{len(values)} words have too many orders to draw", "six are the most", "name fewer")
-    return tuple(itertools.permutations(_named(values)))
-
-
-def _one_of(kind: type[StrEnum]) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
-    def read(values: tuple[str, ...]) -> tuple[str, ...]:
-        known = {member.value.casefold(): member.value for member in kind}
+def _one_of(kind: type[Word]) -> Read[Word]:
+    def read(values: tuple[str, ...]) -> tuple[Word, ...]:
+        known = {member.value.casefold(): member for member in kind}
         unknown = [value for value in _named(values) if value.casefold() not in known]
         if unknown:
+            words = [member.value for member in kind]
             what = f"`{one_line(unknown[0])}` cannot be a value here"
-            raise UsageError(what, "known are " + ", ".join(known.values()), f"name {next(iter(known.values()))}")
+            raise UsageError(what, "known are " + ", ".join(words), f"name {words[0]}")
         return tuple(known[value.casefold()] for value in _named(values))
 
     return read
@@ -189,78 +183,97 @@ def _one_of(kind: type[StrEnum]) -> Callable[[tuple[str, ...]], tuple[str, ...]]
 # What values do
 
 
-def _job(**how: Callable[[Value], object]) -> Change:
-    """Sets fields of the job, each to what its function makes of the value."""
-    return lambda cell, value, _: replace(
-        cell, job=replace(cell.job, **{field: make(value) for field, make in how.items()})
-    )
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _same(value: Value) -> Value:
-    return value
+def _choice(value: V, change: Callable[[Cell, V], Cell]) -> Choice:
+    return Choice(_shown(value), lambda cell: change(cell, value))
 
 
-def _knob(field: str) -> Change:
-    return lambda cell, value, _: replace(cell, job=replace(cell.job, knobs=replace(cell.job.knobs, **{field: value})))
+def _cell(read: Read[V], change: Callable[[Cell, V], Cell]) -> Choices:
+    """Choices that change a cell."""
+    return lambda values: tuple(_choice(value, change) for value in read(values))
 
 
-def _hires(field: str) -> Change:
-    def change(cell: Cell, value: Value, _: tuple[Value, ...]) -> Cell:
-        if cell.job.hires is None:
+def _job(read: Read[V], change: Callable[[Job, V], Job]) -> Choices:
+    """Choices that change the job alone."""
+    return _cell(read, lambda cell, value: replace(cell, job=change(cell.job, value)))
+
+
+def _knobs(change: Callable[[Knobs, float], Knobs]) -> Choices:
+    return _job(real_numbers, lambda job, value: replace(job, knobs=change(job.knobs, value)))
+
+
+def _hires(read: Read[V], change: Callable[[Hires, V], Hires]) -> Choices:
+    """Choices that change the second pass; a job must have one."""
+
+    def changed(job: Job, value: V) -> Job:
+        if job.hires is None:
             raise _has_not("hires fix", "`--hires 2` makes a second pass")
-        changed: Hires = replace(cell.job.hires, **{field: value})
-        return replace(cell, job=replace(cell.job, hires=changed))
+        return replace(job, hires=change(job.hires, value))
 
-    return change
+    return _job(read, changed)
 
 
-def _start(field: str) -> Change:
-    def change(cell: Cell, value: Value, _: tuple[Value, ...]) -> Cell:
-        if cell.job.start is None:
+def _begun(change: Callable[[Start, float], Start]) -> Choices:
+    """Choices that change how a picture begins from another; a job must."""
+
+    def changed(job: Job, value: float) -> Job:
+        if job.start is None:
             raise _has_not("picture to begin from", "`--init FILE` names one")
-        changed: Start = replace(cell.job.start, **{field: value})
-        return replace(cell, job=replace(cell.job, start=changed))
+        return replace(job, start=change(job.start, value))
 
-    return change
-
-
-def _denoising(cell: Cell, value: Value, every: tuple[Value, ...]) -> Cell:
-    if cell.job.start is None and cell.job.hires is None:
-        raise _has_not("picture to begin from, nor hires fix", "`--init FILE` or `--hires 2` makes it matter")
-    return (_start if cell.job.start else _hires)("denoising")(cell, value, every)
+    return _job(real_numbers, changed)
 
 
-def _model(field: str) -> Change:
-    return lambda cell, value, _: replace(cell, **{field: value})
+def _denoised(job: Job, value: float) -> Job:
+    if job.start:
+        return replace(job, start=replace(job.start, denoising=value))
+    if job.hires:
+        return replace(job, hires=replace(job.hires, denoising=value))
+    raise _has_not("picture to begin from, nor hires fix", "`--init FILE` or `--hires 2` makes it matter")
 
 
-def _nothing(cell: Cell, _value: Value, _every: tuple[Value, ...]) -> Cell:
-    return cell
+def _replacing(values: tuple[str, ...]) -> tuple[Choice, ...]:
+    """Prompt S/R: the first value, wherever it stands in the prompts, as each of them."""
+    old = values[0]
+
+    def change(cell: Cell, new: str) -> Cell:
+        job = cell.job
+        if not old or (old not in job.prompt and old not in job.negative):
+            raise UsageError(
+                f"`{one_line(old)}` is neither in the prompt nor in the negative one",
+                "the first value of Prompt S/R is what the others take the place of",
+                '`--grid "Prompt S/R: castle, bridge"` with a castle in the prompt',
+            )
+        prompt, negative = job.prompt.replace(old, new), job.negative.replace(old, new)
+        return replace(cell, job=replace(job, prompt=prompt, negative=negative))
+
+    return tuple(_choice(value, change) for value in values)
 
 
-def _replaced(cell: Cell, value: Value, every: tuple[Value, ...]) -> Cell:
-    old, new, job = str(every[0]), str(value), cell.job
-    if not old or (old not in job.prompt and old not in job.negative):
-        raise UsageError(
-            f"`{one_line(old)}` is neither in the prompt nor in the negative one",
-            "the first value of Prompt S/R is what the others take the place of",
-            '`--grid "Prompt S/R: castle, bridge"` with a castle in the prompt',
-        )
-    return replace(cell, job=replace(job, prompt=job.prompt.replace(old, new), negative=job.negative.replace(old, new)))
+def _ordering(values: tuple[str, ...]) -> tuple[Choice, ...]:
+    """Prompt order: the words of the axis in every order, at the places where they stand in the prompt."""
+    words = _named(values)
+    if len(words) > MOST_WORDS:
+        what = f"{len(words)} words have too many orders to draw"
+        raise UsageError(what, f"{MOST_WORDS} are the most", "name fewer")
 
+    def change(cell: Cell, wanted: tuple[str, ...]) -> Cell:
+        prompt, parts = cell.job.prompt, list[str]()
+        for word, old in zip(wanted, sorted(wanted, key=prompt.find), strict=True):
+            before, found, prompt = prompt.partition(old)
+            if not found:
+                what = f"`{one_line(old)}` is not in the prompt, or is part of another word of the axis"
+                raise UsageError(what, "its place is to change", "check the spelling")
+            parts += [before, word]
+        return replace(cell, job=replace(cell.job, prompt="".join(parts) + prompt))
 
-def _ordered(cell: Cell, value: Value, _: tuple[Value, ...]) -> Cell:
-    """The prompt with its named words in another order, at the places where words of theirs stood."""
-    words = [str(word) for word in value] if isinstance(value, tuple) else []
-    prompt = cell.job.prompt
-    parts: list[str] = []
-    for word, old in zip(words, sorted(words, key=prompt.find), strict=True):
-        before, found, prompt = prompt.partition(old)
-        if not found:
-            what = f"`{one_line(old)}` is not in the prompt, or is part of another word of the axis"
-            raise UsageError(what, "its place is to change", "check the spelling")
-        parts += [before, word]
-    return replace(cell, job=replace(cell.job, prompt="".join(parts) + prompt))
+    orders = itertools.permutations(words)
+    return tuple(replace(_choice(order, change), shown=", ".join(order)) for order in orders)
 
 
 def _has_not(what: str, next: str) -> UsageError:
@@ -268,40 +281,66 @@ def _has_not(what: str, next: str) -> UsageError:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("Nothing", lambda _values: ("",), _nothing),
-    Option("Seed", _seeds, _job(seed=_same)),
-    Option("Var. seed", _seeds, _job(variation_seed=_same), ("Variation seed",)),
-    Option("Var. strength", real_numbers, _job(variation=_same), ("Variation strength", "Variation seed strength")),
-    Option("Steps", whole_numbers, _job(steps=_same)),
-    Option("Hires steps", whole_numbers, _hires("steps")),
-    Option("CFG Scale", real_numbers, _job(cfg=_same), ("CFG",)),
-    Option("Image CFG Scale", real_numbers, _job(image_cfg=_same), ("Image CFG",)),
-    Option("Prompt S/R", _words, _replaced, ("Prompt",), bare=True),
-    Option("Prompt order", _orders, _ordered, bare=True),
-    Option("Sampler", _samplers, _job(sampler=_same), ("Sampling method",), bare=True),
-    Option("Schedule type", _schedules, _job(schedule=_same), ("Schedule", "Scheduler")),
-    Option("Size", _sizes, _job(size=_same), bare=True),
-    Option("Clip skip", whole_numbers, _job(clip_skip=_same)),
-    Option("Denoising", real_numbers, _denoising, ("Denoise", "Denoising strength")),
-    Option("Initial noise multiplier", real_numbers, _start("noise_multiplier")),
-    Option("Cond. Image Mask Weight", real_numbers, _start("mask_weight"), ("Conditional mask weight",)),
-    Option("Hires scale", real_numbers, _hires("scale"), ("Hires upscale", "Hires")),
-    Option("Hires upscaler", _named, _hires("upscaler")),
-    Option("Hires sampler", _samplers, _hires("sampler")),
-    Option("Hires schedule", _schedules, _hires("schedule"), ("Hires schedule type",)),
-    Option("Hires CFG Scale", real_numbers, _hires("cfg"), ("Hires CFG",)),
-    Option("Checkpoint name", _named, _model("checkpoint"), ("Checkpoint", "Model"), bare=True),
-    Option("VAE", _named, _model("vae")),
-    Option("Refiner checkpoint", _named, _model("refiner"), ("Refiner",)),
-    Option("Refiner switch at", real_numbers, _job(refine_at=_same)),
-    Option("Emphasis", _one_of(Emphasis), _job(emphasis=lambda value: Emphasis(str(value)))),
-    Option("RNG source", _one_of(Rng), _job(rng=lambda value: Rng(str(value))), ("RNG",)),
-    Option("Eta", real_numbers, _knob("eta")),
-    Option("ENSD", whole_numbers, _job(ensd=_same), ("Eta noise seed delta",)),
-    Option("Sigma Churn", real_numbers, _knob("churn")),
-    Option("Sigma min", real_numbers, _knob("tmin")),
-    Option("Sigma max", real_numbers, _knob("tmax")),
-    Option("Sigma noise", real_numbers, _knob("s_noise")),
+    Option("Nothing", lambda _values: (Choice("", lambda cell: cell),)),
+    Option("Seed", _job(_seeds, lambda job, value: replace(job, seed=value))),
+    Option("Var. seed", _job(_seeds, lambda job, value: replace(job, variation_seed=value)), ("Variation seed",)),
+    Option(
+        "Var. strength",
+        _job(real_numbers, lambda job, value: replace(job, variation=value)),
+        ("Variation strength", "Variation seed strength"),
+    ),
+    Option("Steps", _job(whole_numbers, lambda job, value: replace(job, steps=value))),
+    Option("Hires steps", _hires(whole_numbers, lambda hires, value: replace(hires, steps=value))),
+    Option("CFG Scale", _job(real_numbers, lambda job, value: replace(job, cfg=value)), ("CFG",)),
+    Option("Image CFG Scale", _job(real_numbers, lambda job, value: replace(job, image_cfg=value)), ("Image CFG",)),
+    Option("Prompt S/R", _replacing, ("Prompt",), bare=True),
+    Option("Prompt order", _ordering, bare=True),
+    Option("Sampler", _job(_samplers, lambda job, value: replace(job, sampler=value)), ("Sampling method",), bare=True),
+    Option(
+        "Schedule type",
+        _job(_schedules, lambda job, value: replace(job, schedule=value)),
+        ("Schedule", "Scheduler"),
+        bare=True,
+    ),
+    Option("Size", _job(_sizes, lambda job, value: replace(job, size=value)), bare=True),
+    Option("Clip skip", _job(whole_numbers, lambda job, value: replace(job, clip_skip=value))),
+    Option("Denoising", _job(real_numbers, _denoised), ("Denoise", "Denoising strength")),
+    Option("Initial noise multiplier", _begun(lambda start, value: replace(start, noise_multiplier=value))),
+    Option(
+        "Cond. Image Mask Weight",
+        _begun(lambda start, value: replace(start, mask_weight=value)),
+        ("Conditional mask weight",),
+    ),
+    Option(
+        "Hires scale",
+        _hires(real_numbers, lambda hires, value: replace(hires, scale=value)),
+        ("Hires upscale", "Hires"),
+    ),
+    Option("Hires upscaler", _hires(_named, lambda hires, value: replace(hires, upscaler=value))),
+    Option("Hires sampler", _hires(_samplers, lambda hires, value: replace(hires, sampler=value))),
+    Option(
+        "Hires schedule",
+        _hires(_schedules, lambda hires, value: replace(hires, schedule=value)),
+        ("Hires schedule type",),
+    ),
+    Option("Hires CFG Scale", _hires(real_numbers, lambda hires, value: replace(hires, cfg=value)), ("Hires CFG",)),
+    Option(
+        "Checkpoint name",
+        _cell(_named, lambda cell, value: replace(cell, checkpoint=value)),
+        ("Checkpoint", "Model"),
+        bare=True,
+    ),
+    Option("VAE", _cell(_named, lambda cell, value: replace(cell, vae=value))),
+    Option("Refiner checkpoint", _cell(_named, lambda cell, value: replace(cell, refiner=value)), ("Refiner",)),
+    Option("Refiner switch at", _job(real_numbers, lambda job, value: replace(job, refine_at=value))),
+    Option("Emphasis", _job(_one_of(Emphasis), lambda job, value: replace(job, emphasis=value))),
+    Option("RNG source", _job(_one_of(Rng), lambda job, value: replace(job, rng=value)), ("RNG",)),
+    Option("Eta", _knobs(lambda knobs, value: replace(knobs, eta=value))),
+    Option("ENSD", _job(whole_numbers, lambda job, value: replace(job, ensd=value)), ("Eta noise seed delta",)),
+    Option("Sigma Churn", _knobs(lambda knobs, value: replace(knobs, churn=value))),
+    Option("Sigma min", _knobs(lambda knobs, value: replace(knobs, tmin=value))),
+    Option("Sigma max", _knobs(lambda knobs, value: replace(knobs, tmax=value))),
+    Option("Sigma noise", _knobs(lambda knobs, value: replace(knobs, s_noise=value))),
 )
 """In about AUTOMATIC1111's order. A LoRA's weight is varied through Prompt S/R: `x:0.5>, x:0.8>, x:1>`."""
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from sdkeep.ground.errors import PartialMatch, WrongFamily
+from sdkeep.ground.errors import FormatError, PartialMatch, WrongFamily
+from sdkeep.ground.text import one_line
 from sdkeep.merge.adapters.strengths import Strength
 from sdkeep.weights.adapters.deltas import applied
 from sdkeep.weights.adapters.targets import Names, Resolved, resolve
@@ -118,14 +119,27 @@ def _change(steps: Sequence[tuple[Baking, Part, Slot]]) -> Change:
 
 def _stepped(base: torch.Tensor, baking: Baking, part: Part, slot: Slot) -> torch.Tensor:
     """One part applied to its rows of a tensor, the others left as they are."""
-    multiplier = baking.strength.at(slot.key)
+    multiplier, tensors = baking.strength.at(slot.key), _finite(baking, part)
     if slot.transposed:
-        return applied(part, baking.tensors(part), base.T, multiplier).T.contiguous()
+        return applied(part, tensors, base.T, multiplier).T.contiguous()
     if slot.rows is None:
-        return applied(part, baking.tensors(part), base, multiplier)
+        return applied(part, tensors, base, multiplier)
     first, last = slot.rows
-    rows = applied(part, baking.tensors(part), base[first:last], multiplier)
+    rows = applied(part, tensors, base[first:last], multiplier)
     return torch.cat((base[:first], rows, base[last:]))
+
+
+def _finite(baking: Baking, part: Part) -> Mapping[str, torch.Tensor]:
+    """The tensors of a part; raises `FormatError` where NaN or an infinity is among their numbers."""
+    tensors = baking.tensors(part)
+    for role, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.to(torch.float32).isfinite().all()):
+            raise FormatError(
+                f"`{baking.name}` holds numbers that are not finite",
+                f"in `{one_line(part.keys.get(role, part.target), 90)}`: pictures would come out black",
+                "download it again, or leave it out", rule="non-finite",
+            )  # fmt: skip
+    return tensors
 
 
 def _many(names: Sequence[str], word: str) -> str:

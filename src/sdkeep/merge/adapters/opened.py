@@ -17,7 +17,7 @@ from sdkeep.formats.source import FileSource
 from sdkeep.ground.errors import FormatError
 from sdkeep.ground.events import Stop
 from sdkeep.weights.adapters.parsing import adapters_of
-from sdkeep.weights.adapters.values import Adapter, Part, Shape
+from sdkeep.weights.adapters.values import Adapter, Naming, Part, Shape
 from sdkeep.weights.dtypes import TORCH
 from sdkeep.weights.reading import read
 
@@ -60,6 +60,12 @@ class Opened:
                 f"`{self.name}` is no adapter",
                 "no key in it ends like one of LoRA, LoHa, LoKr, GLoRA, IA3, OFT or a full difference",
                 f"`sdkeep show '{self.path}'` says what it is",
+            )
+        if adapter.naming is Naming.INDEXED:
+            raise FormatError(
+                f"`{self.name}` counts its layers instead of naming them",
+                "which layer a number means depends on the program that trained it (the first ones, of 2022, did so)",
+                "look for the same adapter in kohya's or diffusers' names",
             )
         return adapter
 

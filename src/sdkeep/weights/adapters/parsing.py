@@ -79,7 +79,7 @@ def adapters_of(entries: Iterable[Entry], metadata: Mapping[str, str] | None = N
     for entry in entries:
         target, role = _split(entry.name)
         group = groups.setdefault(target, {}) if role else {}
-        if not role or role in group:
+        if not role or role in group or 0 in entry.shape:  # of rank 0, or cut
             leftovers.append(entry.name)
         else:
             group[role] = entry
