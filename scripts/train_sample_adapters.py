@@ -23,6 +23,7 @@ from sdkeep.diffusion.checkpoint import Model
 from sdkeep.diffusion.networks.clip import Clip
 from sdkeep.diffusion.networks.unet import CrossAttention
 from sdkeep.diffusion.prompt.tokenizer import encode
+from sdkeep.weights.adapters.spelling import Place, from_ldm
 
 RANK = 4
 CREDITS = {"modelspec.author": "the sdkeep authors", "modelspec.license": "Apache-2.0"}
@@ -131,7 +132,7 @@ def lora_layers(model: Model) -> dict[str, nn.Linear | nn.Conv2d]:
     for name, module in model.unet.named_modules():
         if isinstance(module, CrossAttention):
             for layer in ("to_q", "to_k", "to_v", "to_out.0"):
-                found["lora_unet_" + f"{name}.{layer}".replace(".", "_")] = module.get_submodule(layer)
+                found[Place("unet", from_ldm(f"{name}.{layer}")).kohya()] = module.get_submodule(layer)
     return found
 
 

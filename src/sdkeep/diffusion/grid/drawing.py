@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -158,7 +159,7 @@ def wrapped(label: str, font: Font, width: int) -> tuple[str, ...]:
             lines[-1] += f" {word}"
             continue
         while _width(font, word) > width and len(word) > 1:
-            fits = next((n for n in range(len(word) - 1, 1, -1) if _width(font, word[:n]) <= width), 1)
+            fits = max(1, bisect_right(range(1, len(word)), width, key=lambda n: _width(font, word[:n])))
             signs = [n for n in range(2, fits + 1) if not word[n - 1].isalnum()]
             kept = signs[-1] if signs else fits
             lines.append(word[:kept])
