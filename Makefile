@@ -11,10 +11,10 @@ WORKERS ?= 2
 ORACLES := k-diffusion==0.1.1.post1 stable-diffusion-sdkit==2.1.5 clip-anytorch==2.6.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint types contracts docs docs-check wheel-check check format clean
+.PHONY: help install demo demo-engine test test-slow lint types contracts docs docs-check wheel-check check format clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
+	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
 install: $(VENV)/.ready ## Set up the virtual environment for development (engine included)
 
@@ -32,6 +32,14 @@ $(DEMO_VENV)/.ready: pyproject.toml constraints.txt
 
 demo: $(DEMO_VENV)/.ready ## A guided tour in a throw-away home: no network, no token, under a minute
 	$(DEMO_VENV)/bin/sdkeep demo
+
+$(DEMO_VENV)/.engine: $(DEMO_VENV)/.ready
+	$(DEMO_VENV)/bin/pip install $(PIP_FLAGS) --retries 1 --extra-index-url $(TORCH_INDEX) -c constraints.txt torch
+	$(DEMO_VENV)/bin/pip install $(PIP_FLAGS) -c constraints.txt -e '.[engine]'
+	touch $@
+
+demo-engine: $(DEMO_VENV)/.engine ## The tour with the engine: ends with a picture that anyone can read
+	$(DEMO_VENV)/bin/sdkeep demo --engine
 
 test: $(VENV)/.ready ## Run the test suite
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow'
@@ -66,7 +74,7 @@ check: lint types contracts docs-check test test-slow wheel-check ## Everything 
 
 # Figures depend on the machine: run these when it is quiet. `BENCH=--write` keeps the tables in docs/performance.md.
 BENCH ?=
-BENCHES := start catalogue convert scan audit transfer identify digests sync adopt merge network
+BENCHES := start catalogue convert scan audit transfer identify digests sync adopt merge network demo_picture
 .PHONY: $(BENCHES:%=bench-%)
 
 bench: $(BENCHES:%=bench-%) ## Measure everything: an hour, and 12 GB of temporary room
@@ -82,6 +90,7 @@ bench-digests: ## Every digest in one pass
 bench-sync: ## 10,000 placed files with nothing to do
 bench-adopt: ## First adoption of 10,000 files
 bench-merge: ## Merging files of 2 GB beside cp, torch and sd-mecha
+bench-demo_picture: ## A picture of the sample model beyond `import torch`
 bench-network: ## A step of the denoiser beside diffusers
 $(BENCHES:%=bench-%): bench-%: $(VENV)/.ready
 	$(BIN)/python benchmarks/$*.py $(BENCH)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -198,3 +201,24 @@ def test_a_shelf_on_a_drive_that_went_away_makes_nothing_missing(world: World, a
     assert found["differences"] == [] and found["away"]
     (world.root / "unplugged").rename(drive)
     in_step(world)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux' table of mounts")
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_a_home_on_another_machine_keeps_no_write_ahead_log(
+    world: World, a1111: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    table = Path("/proc/self/mountinfo").read_text()
+    point = str(world.home).replace(" ", "\\040")
+    there = f"{table}999 1 0:99 / {point} rw shared:9 - {kind} nas:/share rw\n"
+    plain = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda self, *a, **k: there if str(self) == "/proc/self/mountinfo" else plain(self, *a, **k)
+    )
+    world.catalogue.unlink()
+    (shelf(a1111) / "mine.safetensors").write_bytes(MINE)
+    world.good("ui", "add", str(a1111))
+    in_step(world)
+    with closing(sqlite3.connect(world.catalogue)) as raw:
+        assert raw.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    assert "network" in {one["name"] for one in world.good("doctor").data}

@@ -113,13 +113,15 @@ class Face:
         self._closers.append(house.close)
         return house
 
-    def confirm(self, question: str, *, yes: bool) -> bool:
-        """Ask; `--yes` answers; nobody at the terminal is an error rather than a wait."""
+    def confirm(self, question: str, *, yes: bool, dry: bool = True) -> bool:
+        """Ask; `--yes` answers; nobody at the terminal is an error. `dry` for verbs that have a dry run."""
         if yes:
             return True
         if not self.out.look.interactive or self.out.mode is Mode.JSON:
             raise NeedsAnswer(
-                f"{question} needs an answer", "nobody can answer here", "add `--yes`, or look first with `--dry-run`"
+                f"{question} needs an answer",
+                "nobody can answer here",
+                "add `--yes`" + (", or look first with `--dry-run`" if dry else ""),
             )
         return typer.confirm(question, err=True)
 

@@ -199,7 +199,7 @@ def _body(kind: type, definitions: dict[str, Schema]) -> Schema:
         return {"enum": [member.value for member in kind]}
     if not (is_dataclass(kind) or is_typeddict(kind)):
         raise TypeError(f"{kind.__name__} has no JSON form")
-    hints = get_type_hints(kind, localns=globals())  # some answers name a class that is loaded only when it is met
+    hints = get_type_hints(kind, localns={"Placed": Placed})  # the merge's answer loads it only when it is met
     names = [field.name for field in fields(kind)] if is_dataclass(kind) else list(hints)
     shown = [name for name in names if name not in HIDDEN]
     properties = {name: _schema(hints[name], definitions) for name in shown}

@@ -54,7 +54,7 @@ class Part:
             try:
                 self._open()
             except BaseException:
-                self._guard.release()
+                self._release()
                 raise
         return self
 
@@ -104,6 +104,9 @@ class Part:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close()
+        self._release()
+
+    def _release(self) -> None:
         self._guard.release()
         with contextlib.suppress(OSError):
             Path(self._guard.lock_file).unlink(missing_ok=True)

@@ -248,7 +248,8 @@ def _broken_link_above(folder: Path, standing: Path) -> bool:
 
 def _in_the_way(what: str, target: Path) -> WouldOverwrite:
     kind = "a link" if platform.is_link(target) else "a folder" if target.is_dir() else "a file"
-    return WouldOverwrite(what, f"{kind} of that name is there already", f"look at it: `sdkeep show '{target}'`")
+    look = "ls -l" if target.is_dir() or platform.is_link(target) else "sdkeep show"
+    return WouldOverwrite(what, f"{kind} of that name is there already", f"look at it: `{look} '{target}'`")
 
 
 def _draft_of(target: Path) -> Path:

@@ -77,7 +77,9 @@ def register(app: typer.Typer) -> None:
 
         house = face.house()
         if sound(house) and not face.confirm(
-            "the catalogue is sound, and what it alone knows (hub pages, parents, edits) would be lost; go on?", yes=yes
+            "the catalogue is sound, and what it alone knows (hub pages, parents, edits) would be lost; go on?",
+            yes=yes,
+            dry=False,
         ):
             raise NeedsAnswer("nothing was changed", "the answer was no")
         done = act(house, root or [], verify=verify)

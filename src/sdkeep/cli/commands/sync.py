@@ -76,7 +76,7 @@ def _watch(face: Face, house: House, request: SyncRequest, *, yes: bool) -> Repl
     from sdkeep.actions.watching import watch
     from sdkeep.ground.events import Stopped
 
-    if not face.confirm("Record every change from now on without asking?", yes=yes):
+    if not face.confirm("Record every change from now on without asking?", yes=yes, dry=False):
         return Reply(None, lambda out: out.note("nothing was done"))
     rounds = 0
     try:
