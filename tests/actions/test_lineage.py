@@ -28,6 +28,7 @@ SD15_TITLE = "Stable Diffusion 1.5 (pruned, EMA only, safetensors)"
 
 TOLD = "by SHA-256 all the way, says metadata:ss_sd_model"
 
+
 @pytest.fixture
 def family(world: World) -> families.Family:
     """The usual family, catalogued where it lies."""

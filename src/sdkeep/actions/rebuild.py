@@ -349,8 +349,6 @@ def _adopt_again(house: House, noted: Sequence[object], saved: Salvaged, found: 
     for folder in folders:
         house.book.put_adopted(str(folder))
         if not folder.is_dir():
-            found.notes.append(
-                f"`{folder}` is not there; once it is back, `sdkeep sync` lists its files"
-            )
+            found.notes.append(f"`{folder}` is not there; once it is back, `sdkeep sync` lists its files")
     there = [folder for folder in folders if folder.is_dir()]
     return len(adopt(house, there, AdoptRequest(hash=False)).glances) if there else 0

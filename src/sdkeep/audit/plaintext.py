@@ -14,9 +14,7 @@ from sdkeep.audit.policy import Policy
 from sdkeep.audit.ruling import Ruling, dangerous, suspicious
 
 _TAG = re.compile(r"!!\s*python\b|tag:yaml\.org,2002:python|!!binary\b.*\bpython/|python/(?:object|name|module|tuple)")
-_ODD_TAG = re.compile(
-    r"^%TAG\b.*|!<[^>\n]*>|![^\s,\[\]{}\"']*%[0-9A-Fa-f]{2}\S*", re.MULTILINE
-)
+_ODD_TAG = re.compile(r"^%TAG\b.*|!<[^>\n]*>|![^\s,\[\]{}\"']*%[0-9A-Fa-f]{2}\S*", re.MULTILINE)
 _BREAK = re.compile("\r\n|[\r\x85\u2028\u2029]")  # where YAML ends a line, beyond the line feed
 _TARGET = re.compile(
     r"""(?:^|[{,?\[-])[^\S\n]*(?:[&!]\S*\s+)*  # where a key can begin, after anchors and tags

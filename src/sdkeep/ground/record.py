@@ -64,7 +64,8 @@ class Location:
     `ui` is the name of the registered interface it is placed in, empty for files catalogued where they lie.
     `blob_root` names the store root the bytes come from. `inode` and `mtime_ns` as they were when last looked at.
     `missing` is when the file was found gone, empty while it is there. Of a file that is not hashed yet `sha256` is
-    empty, and `name`, the catalogue name of its artifact, is all that tells it. `verified` is when it was last read back.
+    empty, and `name`, the catalogue name of its artifact, is all that tells it. `verified` is when it was last read
+    back.
     """
 
     path: str
