@@ -38,7 +38,7 @@ _STALE = ("sshs_model_hash", "sshs_legacy_hash", "modelspec.hash_sha256")
 _MOST_GROWTH = 64
 _ALWAYS_ALLOWED = 1 << 30
 _PATH = re.compile(r"/[^/]|~[\\/]|[A-Za-z]:[\\/]|\\\\|file:")
-_HYPERNETWORK = re.compile(r"(\d{3,4})\.([01])\.(.+)")
+_HYPERNETWORK = re.compile(r"(\d{2,4})\.([01])\.(.+)")
 
 
 @dataclass(frozen=True, slots=True)
