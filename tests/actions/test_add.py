@@ -163,3 +163,8 @@ def test_the_licence_that_a_file_in_place_claims_is_recorded(world: World, folde
         "CreativeML Open RAIL-M",
         "metadata:modelspec.license",
     )
+
+
+@pytest.mark.parametrize("more", [("--in-place", "--place"), ("--in-place", "--in", "a1111"), ("--no-hash",)])
+def test_options_that_contradict_each_other_are_an_error(world: World, a1111: Path, more: tuple[str, ...]) -> None:
+    assert world.json("add", str(a1111), *more).codes == ["usage"]

@@ -44,8 +44,16 @@ def register(app: typer.Typer) -> None:
         from sdkeep.actions.add import add as act
         from sdkeep.actions.batch import Batch, Failure
         from sdkeep.actions.intake import Terms
-        from sdkeep.ground.errors import KeepError
+        from sdkeep.ground.errors import KeepError, UsageError
 
+        if in_place and (place or ui):
+            raise UsageError(
+                "a file is catalogued where it lies or placed, not both",
+                "only what the store holds can be placed",
+                "leave out `--in-place`: the store then keeps a copy",
+            )
+        if no_hash and not in_place:
+            raise UsageError("`--no-hash` goes with `--in-place`", "what the store keeps is named by its hash")
         house = face.house(allow_unsafe="true" if allow_unsafe else None)
         keep = keep_original or house.settings.keep_original
         terms = Terms(disarm, house.settings.allow_unsafe, keep, kind_called(kind))

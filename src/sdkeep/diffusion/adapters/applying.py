@@ -165,8 +165,4 @@ def _changed(original: Tensor, steps: Sequence[_Step]) -> Tensor:
 def _stepped(weight: Tensor, step: _Step) -> Tensor:
     """One part at its rows of a weight, the other rows as they are."""
     tensors = {role: step.file.tensor(key).to(weight.device) for role, key in step.part.keys.items()}
-    if step.slot.transposed:
-        return deltas.applied(step.part, tensors, weight.T, step.multiplier).T.contiguous()
-    first, last = step.slot.rows or (0, len(weight))
-    rows = deltas.applied(step.part, tensors, weight[first:last], step.multiplier)
-    return rows if step.slot.rows is None else torch.cat((weight[:first], rows, weight[last:]))
+    return deltas.applied_at(step.slot, step.part, tensors, weight, step.multiplier)

@@ -10,7 +10,7 @@ import torch
 from sdkeep.ground.errors import FormatError, PartialMatch, WrongFamily
 from sdkeep.ground.text import one_line
 from sdkeep.merge.adapters.strengths import Strength
-from sdkeep.weights.adapters.deltas import applied
+from sdkeep.weights.adapters.deltas import applied_at
 from sdkeep.weights.adapters.targets import Names, Resolved, resolve
 from sdkeep.weights.adapters.values import Adapter, Part, Shape, Slot
 
@@ -111,22 +111,10 @@ def _change(steps: Sequence[tuple[Baking, Part, Slot]]) -> Change:
     def change(base: torch.Tensor) -> torch.Tensor:
         result = base.to(torch.float32)
         for baking, part, slot in steps:
-            result = _stepped(result, baking, part, slot)
+            result = applied_at(slot, part, _finite(baking, part), result, baking.strength.at(slot.key))
         return result
 
     return change
-
-
-def _stepped(base: torch.Tensor, baking: Baking, part: Part, slot: Slot) -> torch.Tensor:
-    """One part applied to its rows of a tensor, the others left as they are."""
-    multiplier, tensors = baking.strength.at(slot.key), _finite(baking, part)
-    if slot.transposed:
-        return applied(part, tensors, base.T, multiplier).T.contiguous()
-    if slot.rows is None:
-        return applied(part, tensors, base, multiplier)
-    first, last = slot.rows
-    rows = applied(part, tensors, base[first:last], multiplier)
-    return torch.cat((base[:first], rows, base[last:]))
 
 
 def _finite(baking: Baking, part: Part) -> Mapping[str, torch.Tensor]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch.nn.functional import pad
 
-from sdkeep.weights.adapters.values import Algorithm, Part, Shape
+from sdkeep.weights.adapters.values import Algorithm, Part, Shape, Slot
 
 Tensors = Mapping[str, torch.Tensor]
 """The tensors of a part by role."""
@@ -51,6 +51,17 @@ def applied(part: Part, tensors: Tensors, weight: torch.Tensor, multiplier: floa
     if multiplier == 0.0:
         return weight.to(torch.float32)
     return weight.to(torch.float32) + delta(part, tensors, weight=weight, multiplier=multiplier)
+
+
+def applied_at(slot: Slot, part: Part, tensors: Tensors, weight: torch.Tensor, multiplier: float = 1.0) -> torch.Tensor:
+    """`applied` to the place of a weight that the part belongs to; its other rows stay as they are."""
+    if slot.transposed:
+        return applied(part, tensors, weight.T, multiplier).T.contiguous()
+    if slot.rows is None:
+        return applied(part, tensors, weight, multiplier)
+    first, last = slot.rows
+    rows = applied(part, tensors, weight[first:last], multiplier)
+    return torch.cat((weight[:first], rows, weight[last:]))
 
 
 def strength(part: Part, tensors: Tensors) -> float:
