@@ -66,6 +66,9 @@ ELSEWHERE = {
     "XDG_CACHE_HOME": "where `HF_HOME` lies by default: `$XDG_CACHE_HOME/huggingface`",
     "HOME": "what `~` means, and where `ui detect` looks; `USERPROFILE` on Windows",
     "USERPROFILE": "see `HOME`",
+    "APPDATA": "where `ui detect` looks for StabilityMatrix on Windows; `XDG_CONFIG_HOME` elsewhere",
+    "XDG_CONFIG_HOME": "see `APPDATA`",
+    "_SDKEEP_COMPLETE": "set by the shell when it asks for completions",
 }
 """Variables that are read and are no settings."""
 

@@ -50,9 +50,8 @@ def test_an_answer_that_failed_as_a_whole_has_null_data() -> None:
 
 
 def test_a_key_too_many_or_too_few_is_refused() -> None:
-    good = json.loads(
-        document("ui rm", Reply({"name": "a", "layout": "b", "root": "c", "template": "", "added": ""}), [])
-    )
+    ui = {"name": "a", "layout": "b", "root": "c", "template": "", "added": "", "url": "", "share": ""}
+    good = json.loads(document("ui rm", Reply(ui), []))
     validate("ui rm", good)
     with pytest.raises(AssertionError, match="extra"):
         validate("ui rm", good | {"extra": 1})

@@ -68,7 +68,9 @@ def register(app: typer.Typer) -> None:
     @verb(app, "unpin", examples=("sdkeep unpin my-checkpoint",))
     def unpin(
         face: Face,
-        refs: Annotated[list[str], typer.Argument(metavar="REF", autocompletion=catalogue_names)],
+        refs: Annotated[
+            list[str], typer.Argument(metavar="REF", help="A catalogued model.", autocompletion=catalogue_names)
+        ],
     ) -> Reply:
         """Let `outdated` and `update` see models again."""
         from sdkeep.actions.batch import each
