@@ -149,11 +149,15 @@ def workplace(parent: Path | None, needs: int = 0) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+def _worth_telling(words: Sequence[str]) -> list[str]:
+    """The arguments that say how it was measured; where the files lay and that the page was written say nothing."""
+    kept = [word for word, before in zip(words, ["", *words], strict=False) if "--work" not in (word, before)]
+    return [word for word in kept if word != "--write"]
+
+
 def publish(name: str, text: str, *, write: bool) -> None:
     """Print what was measured; with `write`, also put it between its marks on the page."""
-    command = shlex.join(
-        ["python", f"benchmarks/{Path(sys.argv[0]).name}", *(a for a in sys.argv[1:] if a != "--write")]
-    )
+    command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *_worth_telling(sys.argv[1:])])
     whole = f"{text}\n\n{datetime.now(UTC):%Y-%m-%d}, `{command}`, {machine()}."
     print(whole)
     if not write:

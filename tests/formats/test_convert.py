@@ -219,6 +219,7 @@ def test_a_payload_digest_that_no_longer_fits_is_dropped(convert: Convert) -> No
         (("0", "1", "2"), "list"),
         (("0", "2"), ""),
         (("768.0.linear.0.weight", "320.1.linear.0.bias"), "hypernetwork"),
+        (("64.0.linear.0.weight", "64.1.linear.0.bias"), "hypernetwork"),
         (("768.2.linear.0.weight",), ""),
         (("a.weight",), ""),
         ((), ""),
