@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import pytest
+import typer
+
 from sdkeep.cli import commands
 from sdkeep.cli.app import application
 from tests.world import World
 
 
-def test_each_module_brings_the_verb_or_group_of_its_own_name() -> None:
-    for name in commands.MODULES:
-        app = application(name)
+def test_every_verb_is_found_in_the_module_that_the_list_names() -> None:
+    for word in commands.VERBS:
+        app = application(word)
         groups = [group.name for group in app.registered_groups]
-        assert name in [*groups, *(command.name for command in app.registered_commands)]
+        assert word in [*groups, *(command.name for command in app.registered_commands)]
 
 
-def test_a_word_that_is_no_module_loads_every_verb() -> None:
+def test_a_word_that_is_no_verb_loads_every_verb() -> None:
     assert len(application("import").registered_commands) == len(application().registered_commands)
+
+
+@pytest.mark.parametrize("width", [60, 100, 300])
+def test_the_list_of_verbs_reads_as_if_every_verb_had_been_loaded(width: int) -> None:
+    def listed(app: typer.Typer) -> str:
+        command = typer.main.get_command(app)
+        return command.get_help(command.make_context("sdkeep", [], resilient_parsing=True, max_content_width=width))
+
+    assert listed(application("")) == listed(application())
+
+
+def test_help_loads_no_verb() -> None:
+    code = "import sys; sys.argv = ['sdkeep', '--help']\nfrom sdkeep.cli.app import run\nrun()\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Look for models" in done.stdout and "sdkeep.cli.commands.search" not in done.stdout.split()
 
 
 def test_words_stay_words(world: World) -> None:

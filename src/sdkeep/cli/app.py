@@ -36,8 +36,8 @@ def _options(
 
 
 @cache
-def application(word: str = "") -> typer.Typer:
-    """The application with every verb; with the module of one verb alone when `word` names it."""
+def application(word: str | None = None) -> typer.Typer:
+    """The application with every verb; with one alone when `word` names it; with their names alone when it is empty."""
     from sdkeep.cli import commands
 
     app = typer.Typer(
@@ -68,9 +68,9 @@ def run(arguments: list[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _first_word(line: list[str]) -> str:
-    """The verb: the options before it take no values. Nothing for a shell that asks what could stand there."""
-    return "" if "_SDKEEP_COMPLETE" in os.environ else next((word for word in line if not word.startswith("-")), "")
+def _first_word(line: list[str]) -> str | None:
+    """The verb: the options before it take no values. None, which is every verb, for a shell that asks what fits."""
+    return None if "_SDKEEP_COMPLETE" in os.environ else next((word for word in line if not word.startswith("-")), "")
 
 
 def _mistaken(error: Any, arguments: list[str]) -> int:
