@@ -10,8 +10,8 @@ from PIL import Image
 from sdkeep.diffusion.conditioning import Emphasis
 from sdkeep.diffusion.infotext import infotext, settings
 from sdkeep.diffusion.jobs import Hires, Inpaint, Job, MaskedContent, Start
+from sdkeep.diffusion.knobs import Knobs
 from sdkeep.diffusion.networks.config import Variant
-from sdkeep.diffusion.passes import Knobs
 from sdkeep.diffusion.pipeline import Made
 from sdkeep.diffusion.sampling.noise import Rng
 from sdkeep.formats.infotext.webui import read_webui

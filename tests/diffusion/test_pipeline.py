@@ -18,7 +18,7 @@ from sdkeep.diffusion.checkpoint import Model, Opening, open_checkpoint
 from sdkeep.diffusion.jobs import Hires, Inpaint, Job, MaskedContent, ResizeMode, Start
 from sdkeep.diffusion.networks.layers import set_tiling
 from sdkeep.diffusion.pictures import to_pixels
-from sdkeep.diffusion.pipeline import Made, Pipeline, Stage, Watched
+from sdkeep.diffusion.pipeline import Made, Pipeline, Refiner, Stage, Watched
 from sdkeep.diffusion.prompt.networks import ExtraNetwork
 from sdkeep.diffusion.sampling.registry import SAMPLERS
 from sdkeep.ground.errors import FormatError, KeepError, NotFoundHere, UsageError
@@ -242,7 +242,7 @@ def test_the_refiner_takes_over_at_its_share_of_the_way(
     ask = Model.predict
     monkeypatch.setattr(Model, "predict", lambda self, *given: asked.append(self) or ask(self, *given))
     job = replace(JOB, sampler="Euler", schedule="Uniform", steps=10, refine_at=0.8)
-    list(Pipeline(base, refiner=refiner).run(job))
+    list(Pipeline(base, refiner=Refiner(refiner)).run(job))
     assert [one is refiner for one in asked] == [False] * 8 + [True] * 2
 
 

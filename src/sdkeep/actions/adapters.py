@@ -16,7 +16,6 @@ from sdkeep.ground.errors import NotPlaceable, UsageError, WouldOverwrite
 from sdkeep.store.names import split_name
 
 if TYPE_CHECKING:
-    from sdkeep.ground.kinds import Family
     from sdkeep.merge.adapters.combining import Limits
     from sdkeep.merge.adapters.embeddings import Way
     from sdkeep.merge.adapters.extracting import Extraction
@@ -66,7 +65,7 @@ def extract(house: House, tuned: str, original: str, options: Extraction, to: De
 
     with _Files(house, (tuned, original), to) as files:
         first, second = files.opened
-        family = _family(first)
+        family = first.family
         said = {"rank": _ruled(options.linear), "conv_rank": _ruled(options.conv), "seed": options.seed}
         origin = Origin(files.record("lora extract", ("tuned", "original"), said), family)
         made = work(first, second, options, origin, report=house.report, stop=house.stop)
@@ -83,7 +82,7 @@ def resize(house: House, ref: str, limits: Limits, dtype: str, to: Destination) 
     with _Files(house, (ref,), to) as files:
         (file,) = files.opened
         said = {"rank": _ruled(limits.linear), "conv_rank": _ruled(limits.conv)}
-        origin = Origin(files.record("lora resize", ("source",), said), _family(file))
+        origin = Origin(files.record("lora resize", ("source",), said), file.family)
         baking = Baking(file.name, file.adapter(), file.tensors)
         made = combine((baking,), limits, origin, dtype=dtype, report=house.report, stop=house.stop)
         kept = {key: text for key, text in file.metadata.items() if not key.startswith("sdkeep.")}
@@ -97,8 +96,8 @@ def merge(house: House, refs: Sequence[str], limits: Limits, dtype: str, to: Des
     from sdkeep.merge.adapters.baking import Baking
     from sdkeep.merge.adapters.combining import combine
     from sdkeep.merge.adapters.saving import Origin
-    from sdkeep.merge.adapters.strengths import strength_of
     from sdkeep.merge.draft import adapter_of
+    from sdkeep.weights.adapters.strengths import strength_of
 
     asked = [adapter_of(ref) for ref in refs]
     strengths = [strength_of(one.strength) for one in asked]
@@ -115,7 +114,7 @@ def merge(house: House, refs: Sequence[str], limits: Limits, dtype: str, to: Des
             "strengths": [one.strength for one in asked],
         }
         weights = [one.unet if one.unet == one.text and not one.blocks else None for one in strengths]
-        origin = Origin(files.record("lora merge", ("merged",) * len(asked), said, weights), _family(files.opened[0]))
+        origin = Origin(files.record("lora merge", ("merged",) * len(asked), said, weights), files.opened[0].family)
         made = combine(bakings, limits, origin, dtype=dtype, report=house.report, stop=house.stop)
         left = [key for baking in bakings for key in baking.adapter.leftovers]
         return files.finish(_told(made, left, ""), "-".join(files.stem(at) for at in range(len(asked)))[:80])
@@ -252,12 +251,6 @@ def _check_target(out: Path) -> None:
             f"`{out.name}` would be no safetensors file", "adapters are written in that form",
             f"`-o '{out.with_suffix(SUFFIX)}'`",
         )  # fmt: skip
-
-
-def _family(file: Opened) -> Family:
-    from sdkeep.formats.identify import identify
-
-    return identify(file.contents).family
 
 
 def _ruled(rule: object) -> str:

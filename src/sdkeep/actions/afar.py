@@ -46,6 +46,6 @@ def look_from_afar(house: House, release: Release, file: RemoteFile) -> Seen:
     except NotByRanges:
         text = None
     allowed = house.allowed(file.sha256.value if file.sha256 else "")
-    verdict = replace(judge(contents, text=text, allowed=allowed), basis=Basis.RANGES)
+    verdict = replace(judge(contents, text=text, allowed=allowed, name=file.name), basis=Basis.RANGES)
     glance = Glance(source.name, source.size, identify(contents), source.requests, source.fetched)
     return Seen(verdict, glance, contents)

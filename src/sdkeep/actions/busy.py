@@ -10,19 +10,22 @@ from sdkeep.ground.errors import InUse
 from sdkeep.store.locks import hold
 
 PATIENCE = 10.0
+FILES = "files"
+UPDATES = "updates"
+_WORDS = {FILES: "replacing files", UPDATES: "an update"}
 
 
 @contextmanager
-def alone(house: House, wait: float = PATIENCE) -> Iterator[None]:
-    """Hold the house's lock on replacing files; raises `InUse` after `wait` seconds."""
-    with hold(house.settings.home / "locks" / "files.lock", wait, "replacing files"):
+def alone(house: House, wait: float = PATIENCE, what: str = FILES) -> Iterator[None]:
+    """Hold the house's lock on replacing files, or on updating them; raises `InUse` after `wait` seconds."""
+    with hold(house.settings.home / "locks" / f"{what}.lock", wait, _WORDS[what]):
         yield
 
 
-def busy(house: House) -> bool:
-    """Whether another process is replacing files at this moment."""
+def busy(house: House, what: str = FILES) -> bool:
+    """Whether another process is at that at this moment."""
     try:
-        with alone(house, 0):
+        with alone(house, 0, what):
             return False
     except InUse:
         return True

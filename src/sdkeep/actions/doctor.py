@@ -12,9 +12,9 @@ from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 
-from sdkeep.actions.busy import busy
+from sdkeep.actions.busy import UPDATES, busy
 from sdkeep.actions.house import House
-from sdkeep.actions.intents import DEDUPE, EJECT, settle
+from sdkeep.actions.intents import DEDUPE, EJECT, REPLACE, UPDATE, settle
 from sdkeep.actions.placing import here
 from sdkeep.actions.stores import stores
 from sdkeep.ground.errors import KeepError
@@ -154,10 +154,11 @@ def _network(house: House) -> Iterator[Check]:
 
 
 def _intents(house: House) -> Iterator[Check]:
-    under_way = busy(house)
-    for intent in house.book.open_intents():
-        if under_way and intent.action in (DEDUPE, EJECT):
-            yield Check("unfinished", "ok", f"another sdkeep is at work on `{intent.detail.get('path', '')}`")
+    replacing, updating = busy(house), busy(house, UPDATES)
+    for intent in reversed(house.book.open_intents()):  # an intent inside another first
+        if (replacing and intent.action in (DEDUPE, EJECT, REPLACE)) or (updating and intent.action == UPDATE):
+            work = intent.detail.get("path") or intent.detail.get("ref", "")
+            yield Check("unfinished", "ok", f"another sdkeep is at work on `{work}`")
             continue
         sentence = settle(house, intent)
         yield Check("unfinished", "note", f"an interrupted `{intent.action}` of {intent.begun} was settled: {sentence}")

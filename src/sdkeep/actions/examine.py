@@ -48,22 +48,24 @@ class Examined:
         raise LookupError(f"no digest was taken of {self.path}")
 
 
-def examine(path: Path, stop: Stop | None = None) -> Examined:
-    """Look, identify and judge; nothing is hashed, so a checkpoint of gigabytes takes a moment."""
+def examine(path: Path, stop: Stop | None = None, name: str = "") -> Examined:
+    """Look, identify and judge; nothing is hashed, so a checkpoint of gigabytes takes a moment.
+
+    `name` is what the file is called where `path` does not say it, as in staging.
+    """
     with FileSource(path) as source:
         contents = look(source, stop=stop)
-        return Examined(
-            path, source.size, contents, identify(contents), judge(contents, text=text_of(source, contents))
-        )
+        verdict = judge(contents, text=text_of(source, contents), name=name or path.name)
+        return Examined(path, source.size, contents, identify(contents), verdict)
 
 
-def examine_fully(path: Path, report: Report, stop: Stop, decisions: Decisions = undecided) -> Examined:
+def examine_fully(path: Path, report: Report, stop: Stop, decisions: Decisions = undecided, name: str = "") -> Examined:
     """The same with every digest, in one pass over the bytes, and with what people allowed to exactly these bytes."""
-    seen = examine(path, stop)
+    seen = examine(path, stop, name)
     seen = replace(seen, digests=digest_file(path, ALL, report=report, stop=stop))
     allowed = decisions(seen.sha256)
     if not allowed:
         return seen
     with FileSource(path) as source:
-        verdict = judge(seen.contents, text=text_of(source, seen.contents), allowed=allowed)
+        verdict = judge(seen.contents, text=text_of(source, seen.contents), allowed=allowed, name=name or path.name)
     return replace(seen, verdict=verdict)

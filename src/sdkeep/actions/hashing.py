@@ -196,7 +196,8 @@ def _judge_again(house: House, one: Settled) -> None:
     try:
         seen = examine(Path(one.path), house.stop)
         with FileSource(Path(one.path)) as source:
-            verdict = judge(seen.contents, text=text_of(source, seen.contents), allowed=house.allowed(one.sha256))
+            text, allowed = text_of(source, seen.contents), house.allowed(one.sha256)
+            verdict = judge(seen.contents, text=text, allowed=allowed, name=one.path)
     except (KeepError, Stopped):
         return
     house.book.put_verdict(one.sha256, verdict)

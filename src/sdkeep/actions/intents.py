@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from sdkeep.ground.record import Intent, IntentState, Location, Method
 from sdkeep.store.blobs import Store
 from sdkeep.store.copying import sha256_of
 from sdkeep.store.links import leftovers, locate, points_at
-from sdkeep.store.platform import mtime_of
+from sdkeep.store.platform import move_new, mtime_of
 from sdkeep.store.swap import tidy
 
 STORE = "store"
@@ -21,6 +22,8 @@ UNPLACE = "unplace"
 DISCARD = "discard"
 DEDUPE = "dedupe"
 EJECT = "eject"
+REPLACE = "replace"
+UPDATE = "update"
 
 
 @contextmanager
@@ -100,6 +103,34 @@ def _settle_dedupe(house: House, detail: dict[str, str]) -> tuple[bool, str]:
     return bool(method), f"`{path}` is linked" if method else f"`{path}` stays a file of its own"
 
 
+def _settle_replace(house: House, detail: dict[str, str]) -> tuple[bool, str]:
+    """A placement of one blob that was to show another: whichever it shows now is recorded."""
+    path, blob, sha256 = _linked(detail)
+    draft, old = Path(detail["draft"]), Store(Path(detail["old_root"])).path_of(detail["old"])
+    if not os.path.lexists(path) and _method_of(draft, blob, sha256):
+        move_new(draft, path)
+    method = _method_of(path, blob, sha256)
+    if method and house.book.artifact(sha256):
+        house.book.put_location(replace(locate(path, sha256, method, detail["ui"]), blob_root=detail["root"]))
+    if not tidy(draft, path, old if method else blob):
+        return bool(method), f"`{draft}` holds what lay at `{path}`; look at both"
+    return bool(method), f"`{path}` is the newer file" if method else f"`{path}` is the old file still"
+
+
+def _method_of(path: Path, blob: Path, sha256: str) -> Method | None:
+    """How a path shows a blob; a file with its bytes is a copy. None where it does not."""
+    method = points_at(path, blob)
+    if method or not path.is_file() or not blob.is_file() or path.stat().st_size != blob.stat().st_size:
+        return method
+    return Method.COPY if sha256_of(path) == sha256 else None
+
+
+def _settle_update(house: House, detail: dict[str, str]) -> tuple[bool, str]:
+    from sdkeep.actions.replacing import finish
+
+    return finish(house, detail)
+
+
 def _settle_eject(house: House, detail: dict[str, str]) -> tuple[bool, str]:
     path, blob, sha256 = _linked(detail)
     for draft in leftovers(path.parent, house.moment()):
@@ -139,4 +170,6 @@ _SETTLERS = {
     DISCARD: _settle_discard,
     DEDUPE: _settle_dedupe,
     EJECT: _settle_eject,
+    REPLACE: _settle_replace,
+    UPDATE: _settle_update,
 }

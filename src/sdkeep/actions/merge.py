@@ -19,7 +19,6 @@ from sdkeep.store.names import split_name
 
 if TYPE_CHECKING:
     from sdkeep.actions.placing import Placed
-    from sdkeep.merge.adapters.baking import Fit
     from sdkeep.merge.alignment import Alignment
     from sdkeep.merge.blocks import Weighting
     from sdkeep.merge.draft import Draft
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from sdkeep.merge.recipe import Recipe
     from sdkeep.merge.run import Manner, Merged
     from sdkeep.merge.target import Change
+    from sdkeep.weights.adapters.fitting import Fit
 
     RecipeOf = Callable[[Sequence[Opened], Sequence[Ingredient]], Recipe]
 
@@ -218,7 +218,7 @@ def planned(
         with _baked(house, made, files, parents[primary_of(made)], request.strict) as (changes, fits):
             decided = plan(made, parents, Allowances(request.missing), changes)
             licences = _licences(house, files)
-            unmatched = tuple(name for fit in fits for name in (*fit.unmatched, *fit.leftovers))
+            unmatched = tuple(name for fit in fits for name in fit.lost)
             warnings = (*licences, *(text for fit in fits for text in fit.told()))
             yield Prepared(decided, files, unmatched, warnings)
 
@@ -233,14 +233,16 @@ def _baked(
         return
     from sdkeep.merge.adapters.baking import Baking, baker
     from sdkeep.merge.adapters.opened import Opened as OpenedAdapter
-    from sdkeep.merge.adapters.strengths import strength_of
+    from sdkeep.weights.adapters.strengths import strength_of
 
     with ExitStack() as stack:
         bakings = []
         for one in recipe.output.adapters:
             file = stack.enter_context(OpenedAdapter(files[one.parent].path, house.stop))
-            bakings.append(Baking(files[one.parent].name, file.adapter(), file.tensors, strength_of(one.strength)))
-        baked = baker(bakings, {key: entry.shape for key, entry in primary.tensors.items()}, strict=strict)
+            strength, name = strength_of(one.strength), files[one.parent].name
+            bakings.append(Baking(name, file.adapter(), file.tensors, strength, file.family))
+        shapes = {key: entry.shape for key, entry in primary.tensors.items()}
+        baked = baker(bakings, shapes, primary.identity.family, strict=strict)
         yield (baked.changes,), baked.fits
 
 

@@ -63,7 +63,7 @@ def unplace(
 
 
 def _unplace(house: House, artifact: Artifact, location: Location, *, forget: bool) -> Unplaced:
-    done = _taken_out(house, artifact, location)
+    done = take_out(house, artifact, location)
     if done.outcome != Outcome.LEFT or not forget:
         return done
     house.book.drop_location(location.path)
@@ -71,8 +71,9 @@ def _unplace(house: House, artifact: Artifact, location: Location, *, forget: bo
     return Unplaced(done.name, done.path, "forgotten", f"the file stays: {done.why}")
 
 
-def _taken_out(house: House, artifact: Artifact, location: Location) -> Unplaced:
-    registered = _out_of_register(house, location)
+def take_out(house: House, artifact: Artifact, location: Location) -> Unplaced:
+    """Take one placement away if it is provably ours, with what we wrote beside it."""
+    registered = out_of_register(house, location)
     if registered:
         return Unplaced(artifact.name, location.path, str(Outcome.LEFT), registered)
     store = holder(house, location.sha256) or stores(house)[0]
@@ -88,7 +89,7 @@ def _taken_out(house: House, artifact: Artifact, location: Location) -> Unplaced
     return Unplaced(artifact.name, location.path, str(removal.outcome), removal.why)
 
 
-def _out_of_register(house: House, location: Location) -> str:
+def out_of_register(house: House, location: Location) -> str:
     """Why a file has to stay because its WebUI still lists it; empty when it does not."""
     ui = house.book.ui(location.ui) if location.ui else None
     if ui is None or not Path(ui.root).is_dir() or find_layout(ui.layout, house.layouts).server.api != "invokeai":
@@ -103,14 +104,14 @@ def _out_of_register(house: House, location: Location) -> str:
 def _remove_sidecars(house: House, location: Location) -> None:
     for sidecar in house.book.sidecars_of(location.sha256):
         if Path(sidecar.path).parent == Path(location.path).parent and sidecar.ui == location.ui:
-            _remove_sidecar(house, sidecar)
+            remove_sidecar(house, sidecar)
 
 
 def _has_bytes(path: Path, sha256: str) -> bool:
     return sha256_of(path) == sha256
 
 
-def _remove_sidecar(house: House, sidecar: Sidecar) -> None:
+def remove_sidecar(house: House, sidecar: Sidecar) -> None:
     """Remove a sidecar that is still word for word what we wrote; an edited one stays and becomes the person's."""
     path = Path(sidecar.path)
     if path.is_file() and not path.is_symlink() and _has_bytes(path, sidecar.content):
@@ -137,7 +138,7 @@ def rm(house: House, text: str, *, dry_run: bool = False, forget: bool = False) 
             house.book.drop_location(one.path)
     if left:
         return Removed(found.name, sha256, unplaced, (), _why_kept(found.name, left[0]))
-    return Removed(found.name, sha256, unplaced, tuple(_discard(house, store, found) for store in holders))
+    return Removed(found.name, sha256, unplaced, tuple(discard(house, store, found) for store in holders))
 
 
 def _why_kept(name: str, left: Unplaced) -> str:
@@ -147,7 +148,8 @@ def _why_kept(name: str, left: Unplaced) -> str:
     )
 
 
-def _discard(house: House, store: Store, found: Artifact) -> str:
+def discard(house: House, store: Store, found: Artifact) -> str:
+    """Put the bytes of an artifact from a store into its trash; the entry's id."""
     sha256 = found.sha256 or ""
     with intending(house, DISCARD, sha256=sha256, root=str(store.root)):
         thrown = trash_of(house, store).throw(store.path_of(sha256), f"`{found.name}` was removed", sha256)

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from sdkeep.actions import local
-from sdkeep.actions.companions import write_beside
+from sdkeep.actions.busy import UPDATES, alone, busy
 from sdkeep.actions.get import FileAnswer, GetRequest, get
 from sdkeep.actions.house import House
-from sdkeep.actions.intents import PLACE, intending
-from sdkeep.actions.labels import label
+from sdkeep.actions.intents import UPDATE, settle
 from sdkeep.actions.outdated import Newer, outdated
-from sdkeep.actions.placing import Placing, check_placeable, here, registered
-from sdkeep.actions.removing import rm
-from sdkeep.actions.stores import holder
+from sdkeep.actions.replacing import Replaced, replace_everywhere
 from sdkeep.ground.errors import KeepError, NotFoundHere
 from sdkeep.ground.kinds import Access
-from sdkeep.ground.record import Artifact, Location, Method
+from sdkeep.ground.record import Artifact, IntentState, Location, Method
 from sdkeep.hubs.choose import Wish
-from sdkeep.store.links import locate, methods, place
-from sdkeep.store.names import split_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +55,48 @@ def update(house: House, newer: Newer, *, instead: bool) -> Update:
     old, places = _placed_form(house, old)
     uis = tuple(dict.fromkeys(one.ui for one in places if one.ui and one.method is not Method.IN_PLACE))
     request = GetRequest(wish=_wish(house, old), uis=() if instead else uis)
-    got = get(house, newer.ref, request)
-    answer = _same_kind(got.files, old)
     if not instead:
+        answer = _same_kind(get(house, newer.ref, request).files, old)
         placed = tuple(one.path for one in answer.placed)
         return replace(as_plan(newer), new_name=answer.name, placed=placed, done=True)
-    new = local.artifact(house, f"sha256:{answer.sha256}")
-    check_placeable(house, new)  # before the old one goes
-    ours = [one for one in places if one.ours]
-    removed = rm(house, f"name:{old.name}") if ours or old.stored else None
-    kept = tuple(one.path for one in places if not one.ours)
-    if kept:
-        house.warn(f"`{kept[0]}` is not sdkeep's own file and stays; the new one is in the store as `{new.name}`")
-        for one in places:
-            if not one.ours:
-                house.book.put_location(one)
-    left = {one.path for one in removed.unplaced if one.outcome == "left"} if removed else set()
-    placed = tuple(_place_as(house, new, one) for one in ours if one.path not in left)
+    new, replaced = _instead(house, newer, old, request)
+    if replaced.kept:
+        why = f"the new one is in the store as `{new.name}`"
+        house.warn(f"`{replaced.kept[0]}` is not sdkeep's own file or was changed, and stays; {why}")
     return replace(
         as_plan(newer),
         new_name=new.name,
-        placed=placed,
-        kept=(*kept, *sorted(left)),
-        trash=removed.trash if removed else (),
+        placed=replaced.placed,
+        kept=replaced.kept,
+        trash=replaced.trash,
         done=True,
     )
+
+
+def resume(house: House) -> None:
+    """Finish the updates that a crash interrupted once the newer file was there: `outdated` sees nothing of them."""
+    waiting = house.book.open_intents()
+    if not any(one.action == UPDATE for one in waiting) or busy(house, UPDATES) or busy(house):
+        return
+    for intent in reversed(waiting):  # the steps of an update before the update
+        sentence = settle(house, intent)
+        if intent.action == UPDATE:
+            house.say(f"an interrupted update was taken up: {sentence}")
+
+
+def _instead(house: House, newer: Newer, old: Artifact, request: GetRequest) -> tuple[Artifact, Replaced]:
+    """Fetch and replace under one intent, which a stop leaves open: whoever finds it goes on."""
+    with alone(house, what=UPDATES):
+        intent = house.book.begin_intent(UPDATE, {"old": old.sha256 or "", "ref": newer.ref})
+        try:
+            answer = _same_kind(get(house, newer.ref, request).files, old)
+            new = local.artifact(house, f"sha256:{answer.sha256}")
+            replaced = replace_everywhere(house, old, new)
+        except KeepError:
+            house.book.close_intent(intent.id, IntentState.UNDONE)
+            raise
+        house.book.close_intent(intent.id, IntentState.DONE)
+    return new, replaced
 
 
 def _placed_form(house: House, artifact: Artifact) -> tuple[Artifact, tuple[Location, ...]]:
@@ -113,21 +124,3 @@ def _same_kind(files: Sequence[FileAnswer], old: Artifact) -> FileAnswer:
             f"the newer release of `{old.name}` has no file to take", "", f"`sdkeep show name:{old.name}`"
         )
     return found
-
-
-def _place_as(house: House, new: Artifact, old: Location) -> str:
-    """Place under the file name that the old one had in that WebUI, so that prompts and workflows still find it."""
-    store = holder(house, new.sha256 or "")
-    if store is None or not new.sha256:
-        raise NotFoundHere(f"the bytes of `{new.name}` are not in the store", "", f"`sdkeep get {new.origin}`")
-    found = here(house, registered(house, old.ui))
-    target = Path(old.path).with_suffix(split_name(new.file_name)[1] or Path(old.path).suffix)
-    order = methods(store.root, target.parent, symlinks=found.layout.symlinks)
-    with intending(house, PLACE, path=str(target), sha256=new.sha256, root=str(store.root), ui=old.ui):
-        method = place(store.path_of(new.sha256), target, order)
-        location = replace(locate(target, new.sha256, method, old.ui), blob_root=str(store.root))
-        house.book.put_location(location)
-    label(house, store, new.sha256)
-    write_beside(house, found, new, location, Placing())
-    house.desk.changed(found, new.kind)
-    return location.path

@@ -12,11 +12,20 @@ from sdkeep.ground.verdict import Outcome
 
 _PICKLED = {Container.TORCH_ZIP, Container.TORCH_LEGACY, Container.PICKLE}
 _ARRAYS = {Container.NUMPY, Container.NUMPY_ZIP}
+_AGAIN = "fetch it again from where it is published"
 _MALFORMED = {
-    Container.HTML: "this is a web page, not a model",
-    Container.LFS_POINTER: "this is a Git LFS pointer, not the model it points to",
-    Container.EMPTY: "the file is empty",
+    Container.HTML: f"this is a web page, not a model: a login or an error was saved in its place; {_AGAIN}",
+    Container.LFS_POINTER: "this is a Git LFS pointer, not the model it points to; `git lfs pull` or `sdkeep get` fetches that",
+    Container.EMPTY: f"the file is empty; {_AGAIN}",
 }
+_OTHERWISE_FINE = {
+    Container.TEXT: "plain text",
+    Container.YAML: "a configuration text",
+    Container.PNG: "a picture",
+    Container.JPEG: "a picture",
+    Container.WEBP: "a picture",
+}
+"""What nothing is wrong with, unless its name promises a model."""
 _UNSUPPORTED = {
     Container.TORCH_TAR: "torch wrote such files before version 0.1.10",
     Container.ONNX: "sdkeep does not read ONNX",
@@ -28,20 +37,26 @@ _UNSUPPORTED = {
     Container.ZLIB: "this is a compressed file, not a model",
     Container.BZIP2: "this is a compressed file, not a model",
     Container.XZ: "this is a compressed file, not a model",
+    Container.LZ4: "lz4 is not unpacked; joblib writes so when it is asked to, and can write zlib, which sdkeep reads",
+    Container.ZSTD: "zstd is not unpacked",
+    Container.ZFILE: "joblib wrote such files before version 0.10; load and dump it with a newer one",
     Container.JSON: "this is a JSON text, not a model",
     Container.UNKNOWN: "no form that sdkeep knows",
 }
 
 
-def judge_container(contents: Contents, policy: Policy) -> Iterator[Ruling]:
-    """Rulings on the form of the file."""
+def judge_container(contents: Contents, policy: Policy, name: str = "") -> Iterator[Ruling]:
+    """Rulings on the form of the file, and on what its name promises."""
     container = contents.container
     for flaw in contents.flaws:
         yield _flaw(flaw, container, policy)
     if container in _MALFORMED:
         yield warning(Outcome.MALFORMED, f"container-{container}", _MALFORMED[container])
-    elif container in _UNSUPPORTED:
+    elif container in _UNSUPPORTED and contents.packed is not Container.PICKLE:
         yield warning(Outcome.UNSUPPORTED, f"container-{container}", _UNSUPPORTED[container])
+    elif container in _OTHERWISE_FINE and not contents.tensors and name.lower().endswith(policy.model_names):
+        why = f"its name promises a model, and this is {_OTHERWISE_FINE[container]}; {_AGAIN}"
+        yield warning(Outcome.MALFORMED, f"container-{container}", why)
     elif container is Container.TORCHSCRIPT:
         yield suspicious("torchscript", "a TorchScript archive is a program, which torch runs when it is used")
     elif container is Container.GGUF and not contents.tensors:

@@ -26,14 +26,16 @@ def judge(
     *,
     text: str | None = None,
     allowed: Allowed = NOBODY,
+    name: str = "",
 ) -> Verdict:
     """The verdict on `contents`.
 
-    `text` is the whole of a YAML or plain text, which contents do not carry; without it a YAML file stays undecided.
-    `allowed` are the names that people have allowed to this very file, see `policy.allowed_for`.
+    `text` is the whole of a YAML or plain text, which contents do not carry; without it such a file stays undecided.
+    `allowed` are the names that people have allowed to this very file, see `policy.allowed_for`. `name` is what the
+    file is called: it never clears anything, and a text that is called a model is none.
     """
     policy = policy or load_policy()
-    rulings = list(_rulings(contents, policy, text, allowed))
+    rulings = [*judge_container(contents, policy, name), *_rulings(contents, policy, text, allowed)]
     findings = tuple(sorted((ruling.finding for ruling in rulings), key=_order))
     return Verdict(
         outcome=worst(ruling.outcome for ruling in rulings),
@@ -46,7 +48,6 @@ def judge(
 
 
 def _rulings(contents: Contents, policy: Policy, text: str | None, allowed: Allowed) -> Iterator[Ruling]:
-    yield from judge_container(contents, policy)
     ignored = policy.torchscript_own if contents.container is Container.TORCHSCRIPT else ()
     court = Court(Bench(policy), allowed, ignored)
     for pickle in contents.pickles:
@@ -56,7 +57,7 @@ def _rulings(contents: Contents, policy: Policy, text: str | None, allowed: Allo
     if contents.container in _TEXTS:
         if text is not None:
             yield from judge_text(text, policy)
-        elif contents.container is Container.YAML:
+        else:
             yield warning(Outcome.INCONCLUSIVE, "text-unread", "the text was not read")
 
 

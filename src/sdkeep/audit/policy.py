@@ -85,6 +85,7 @@ class Policy:
     torchscript_own: tuple[str, ...]
     flaws_damaged: tuple[str, ...]
     flaws_unread: tuple[str, ...]
+    model_names: tuple[str, ...]
     hubs_good: frozenset[str]
     hubs_bad: frozenset[str]
     disagreements: tuple[Reason, ...]
@@ -140,6 +141,7 @@ def parse_policy(text: str) -> Policy:
         torchscript_own=tuple(data["torchscript"]["own"]),
         flaws_damaged=tuple(data["flaws"]["damaged"]),
         flaws_unread=tuple(data["flaws"]["unread"]),
+        model_names=tuple(data["names"]["models"]),
         hubs_good=frozenset(data["hubs"]["good"]),
         hubs_bad=frozenset(data["hubs"]["bad"]),
         disagreements=tuple(

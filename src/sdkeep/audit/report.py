@@ -32,7 +32,9 @@ def as_lines(verdict: Verdict, name: str) -> list[str]:
 def _headline(verdict: Verdict) -> str:
     if verdict.basis is Basis.RANGES and verdict.outcome.placeable:
         return f"provisionally {verdict.outcome} ({verdict.container}): nothing in what was read of it can run"
-    return f"{verdict.outcome} ({verdict.container}): {_MEANING[verdict.outcome]}"
+    no_model = any(finding.rule == f"container-{verdict.container}" for finding in verdict.findings)
+    meaning = "no model at all" if no_model and verdict.outcome is Outcome.MALFORMED else _MEANING[verdict.outcome]
+    return f"{verdict.outcome} ({verdict.container}): {meaning}"
 
 
 def summary(verdict: Verdict, most: int = 2) -> str:

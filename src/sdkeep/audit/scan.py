@@ -33,7 +33,9 @@ def scan(
         from sdkeep.formats.payloads import checked  # rarely asked for, so loaded when needed
 
         contents = checked(source, contents, report=full, stop=stop)
-    return replace(judge(contents, policy, text=text_of(source, contents), allowed=allowed), basis=basis)
+    return replace(
+        judge(contents, policy, text=text_of(source, contents), allowed=allowed, name=source.name), basis=basis
+    )
 
 
 def text_of(source: Source, contents: Contents) -> str | None:

@@ -72,13 +72,33 @@ class Scales:
     image_cfg: float = 1.5
 
 
+@dataclass(frozen=True, slots=True)
+class Muting:
+    """When the negative prompt is left out, to save time or for its effect; never, unless said otherwise.
+
+    It is below the level `sigma` on every second call of the network, or on `all` of them, and in the first share
+    `early` of the way.
+    """
+
+    sigma: float = 0.0
+    all: bool = False
+    early: float = 0.0
+
+    def mutes(self, step: int, total: int, sigma: float) -> bool:
+        """Whether it is left out at a call, counted from 0, of `total`."""
+        if self.early and step / total <= self.early:
+            return True
+        return sigma < self.sigma and (self.all or step % 2 == 1)
+
+
 @dataclass(slots=True, eq=False)
 class Guide:
     """Answers for a batch of pictures: what the network says under guidance, and what it says without the prompt.
 
     `positives` and `negatives` hold one entry a picture. `beside` (b, k, h, w) are the extra channels of inpainting
     and instruct-pix2pix networks. `keeps_uncond` asks for `last_uncond` even where guidance would not need it.
-    `calls` counts the questions, by which prompts that change on the way are timed.
+    `padding` (77, c) lengthens contexts that are shorter than others, which are asked apart without it. `calls` counts
+    the questions, by which prompts that change on the way are timed; `total` is how many there will be.
     """
 
     model: Model
@@ -89,6 +109,9 @@ class Guide:
     beside: Tensor | None = None
     low_memory: bool = False
     keeps_uncond: bool = False
+    muting: Muting = Muting()
+    padding: Tensor | None = None
+    total: int = 1
     calls: int = 0
     last_uncond: Tensor | None = field(default=None)
 
@@ -100,6 +123,8 @@ class Guide:
         shares = [(place, part.weight) for place, part in parts]
         if self._follows_only_the_prompt(shares):
             return self._ask(x, timestep, asked)
+        if self._mutes(step, timestep):
+            return self._alone(self._ask(x, timestep, asked), shares)
         without = [self._asked(one.at(step), place, negative=True) for place, one in enumerate(self.negatives)]
         if self.model.config.variant is Variant.PIX2PIX:
             blind = [replace(one, beside=torch.zeros_like(x[0])) for one in without]
@@ -123,11 +148,24 @@ class Guide:
         edits = self.model.config.variant is Variant.PIX2PIX
         return lone and even and not edits and not self.keeps_uncond
 
-    def _guided(self, said: Tensor, shares: list[tuple[int, float]], uncond: Tensor) -> Tensor:
+    def _mutes(self, step: int, timestep: Tensor) -> bool:
+        edits = self.model.config.variant is Variant.PIX2PIX
+        return not edits and self.muting.mutes(step, self.total, float(self.model.levels.sigma(timestep)))
+
+    def _alone(self, said: Tensor, shares: list[tuple[int, float]]) -> Tensor:
+        """The answer without the negative prompt's: the first part of each prompt stands in for it, at a scale of 1."""
+        first = [next(at for at, (place, _) in enumerate(shares) if place == one) for one in range(len(self.negatives))]
+        self.last_uncond = said[first]
+        return self._guided(said, shares, self.last_uncond, 1.0)
+
+    def _guided(
+        self, said: Tensor, shares: list[tuple[int, float]], uncond: Tensor, cfg: float | None = None
+    ) -> Tensor:
         """uncond + sum of weight * cfg * (said - uncond), picture by picture."""
+        scale = self.scales.cfg if cfg is None else cfg
         total = uncond.clone()
         for answer, (place, weight) in zip(said, shares, strict=True):
-            total[place] += (answer - uncond[place]) * (weight * self.scales.cfg)
+            total[place] += (answer - uncond[place]) * (weight * scale)
         return total
 
     def _asked(self, encoded: Encoded, place: int, *, negative: bool = False) -> Asked:
@@ -136,6 +174,8 @@ class Guide:
 
     def _ask(self, x: Tensor, timestep: Tensor, asked: list[Asked]) -> Tensor:
         """Every answer, in order; contexts of equal length go in one batch."""
+        if self.padding is not None:
+            asked = lengthened(asked, self.padding)
         answers: dict[int, Tensor] = {}
         for length in sorted({len(one.context) for one in asked}):
             places = [place for place, one in enumerate(asked) if len(one.context) == length]
@@ -155,3 +195,12 @@ class Guide:
         context = torch.stack([one.context for one in asked])
         answer = self.model.predict(latents, times, context, torch.stack(labels) if labels else None)
         return answer.to(x)
+
+
+def lengthened(asked: Sequence[Asked], padding: Tensor) -> list[Asked]:
+    """Questions with contexts of one length: chunks of nothing behind the shorter ones."""
+    longest = max(len(one.context) for one in asked)
+    return [
+        replace(one, context=torch.cat([one.context, padding.repeat((longest - len(one.context)) // len(padding), 1)]))
+        for one in asked
+    ]

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from sdkeep.diffusion.conditioning import Emphasis
 from sdkeep.diffusion.jobs import Hires, Job, MaskedContent, Start
+from sdkeep.diffusion.knobs import Knobs
 from sdkeep.diffusion.networks.config import Variant
-from sdkeep.diffusion.passes import Knobs
 from sdkeep.diffusion.pipeline import Made
 from sdkeep.diffusion.sampling.registry import Chosen, choose
 from sdkeep.formats.infotext.writing import format_a1111

@@ -12,7 +12,8 @@ from enum import StrEnum
 from PIL.Image import Image
 
 from sdkeep.diffusion.conditioning import Emphasis
-from sdkeep.diffusion.passes import Knobs
+from sdkeep.diffusion.guidance import Muting
+from sdkeep.diffusion.knobs import Knobs
 from sdkeep.diffusion.prompt.chunks import BACKTRACK
 from sdkeep.diffusion.sampling.noise import Rng
 from sdkeep.diffusion.sampling.registry import choose
@@ -97,7 +98,8 @@ class Job:
 
     Picture i has the seed `seed + i`; with a `variation` above 0 all have the same seed, and `variation_seed + i`. A
     `resize_from` is the size that the seed's composition was made for. `refine_at` is the share of the way (0 to 1)
-    after which the refiner takes over. `vae_tile` is the side, in pixels, of the pieces that the autoencoder works on,
+    after which the refiner takes over; of the steps with `refine_by_steps`. `pads` asks for prompts of one length.
+    `vae_tile` is the side, in pixels, of the pieces that the autoencoder works on,
     0 for the whole. None of `knobs` leaves it to the sampler; `ensd` is added to the seeds of the noise on the way.
     """
 
@@ -126,6 +128,9 @@ class Job:
     hires: Hires | None = None
     refine_at: float | None = None
     vae_tile: int = 0
+    refine_by_steps: bool = False
+    muting: Muting = Muting()
+    pads: bool = False
 
     def seed_of(self, place: int) -> int:
         """The seed of a picture, counted from 0."""
@@ -154,6 +159,7 @@ def checked(job: Job, factor: int = 8) -> Job:
     _within("variation-seed", job.variation_seed, 0, _LARGEST_SEED)
     _within("resize-from", min(job.resize_from), 0, LARGEST)
     _within("vae-tile", job.vae_tile, 0, LARGEST)
+    _check_knobs(job.knobs)
     if job.refine_at is not None:
         _within("refiner-at", job.refine_at, 0, 1)
     if job.start and job.hires:
@@ -170,10 +176,29 @@ def checked(job: Job, factor: int = 8) -> Job:
     return job
 
 
+def _check_knobs(knobs: Knobs) -> None:
+    _within("eta", knobs.eta or 0, 0, 10)
+    _within("sigma-churn", knobs.churn, 0, 1000)
+    _within("sigma-noise", knobs.s_noise, 0, 10)
+    _within("sigma-tmin", knobs.tmin, 0, 1000)
+    _within("schedule-min-sigma", knobs.least, 0, 100)
+    _within("schedule-max-sigma", knobs.greatest, 0, 1000)
+    _within("schedule-rho", knobs.rho, 0, 100)
+    _within("beta-schedule-alpha", min(knobs.beta), 0.01, 10)
+    _within("beta-schedule-beta", max(knobs.beta), 0.01, 10)
+    _within("extra-noise", knobs.extra_noise, 0, 10)
+    if knobs.least and knobs.greatest and knobs.least >= knobs.greatest:
+        raise UsageError(
+            f"a schedule cannot run from {knobs.greatest:g} down to {knobs.least:g}",
+            "its greatest sigma must be above its least", "leave one of them out",
+        )  # fmt: skip
+
+
 def _check_picture(start: Start) -> None:
     if 0 in start.picture.size or (start.inpaint and 0 in start.inpaint.mask.size):
         raise UsageError("the picture to begin from is empty", "it has no pixels", "name another with `--init`")
     _within("mask-weight", start.mask_weight, 0, 1)
+    _within("noise-multiplier", start.noise_multiplier, 0, 10)
     if start.inpaint:
         _within("mask-blur", start.inpaint.blur, 0, 256)
         _within("padding", start.inpaint.padding, 0, 4096)
@@ -182,6 +207,7 @@ def _check_picture(start: Start) -> None:
 def _check_hires(hires: Hires, job: Job) -> None:
     _within("hires-denoising", hires.denoising, 0, 1)
     _within("hires-steps", hires.steps, 0, MOST_STEPS)
+    _within("hires-cfg", hires.cfg or 0, 0, 100)
     if hires.size == (0, 0):
         _within("hires", hires.scale, 1, 8)
     else:

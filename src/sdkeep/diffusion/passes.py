@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
+from sdkeep.diffusion.knobs import Knobs, without_penultimate
 from sdkeep.diffusion.networks.config import Prediction
 from sdkeep.diffusion.sampling.denoiser import ConsistencyGuess, Guess, as_noise
 from sdkeep.diffusion.sampling.extra import ConsistencyLevels
@@ -19,7 +19,6 @@ from sdkeep.diffusion.sampling.levels import Levels
 from sdkeep.diffusion.sampling.noise import PictureNoise, brownian
 from sdkeep.diffusion.sampling.registry import Chosen
 from sdkeep.diffusion.sampling.run import Denoise, Noise, Run, Seen
-from sdkeep.diffusion.sampling.schedules import align_your_steps, align_your_steps_sdxl
 from sdkeep.diffusion.sampling.stepping import Predicted, Walk, timesteps_for
 
 Network = Callable[[Tensor, Tensor], Tensor]
@@ -36,17 +35,6 @@ class Mask:
     def blended(self, latents: Tensor) -> Tensor:
         """`latents` where they may change, the original elsewhere."""
         return latents * self.free + self.original * (1 - self.free)
-
-
-@dataclass(frozen=True, slots=True)
-class Knobs:
-    """The sampler's own settings; None leaves it to the sampler."""
-
-    eta: float | None = None
-    s_noise: float = 1.0
-    churn: float = 0.0
-    tmin: float = 0.0
-    tmax: float = float("inf")
 
 
 _ALMOST_ALL = 0.999
@@ -82,7 +70,7 @@ class Pass:
         if self.chosen.sampler.stepped is not None:
             return self._stepped(x, timesteps_for(self.steps), None, partial=False)
         sigmas = self.sigmas(self.steps)
-        return self._levelled(x * sigmas[0], sigmas, sigmas, None)
+        return self._levelled(self.knobs.begun(x, sigmas[0]), sigmas, sigmas, None)
 
     def from_latents(
         self,
@@ -111,10 +99,12 @@ class Pass:
             kept = min(kept, len(times) - 1)
             alpha = self.levels.alphas_cumprod[times[kept]]
             x = latents * alpha.sqrt() + noise * (1 - alpha).sqrt()
+            x = x + noise * self.knobs.extra_noise * alpha.sqrt()
             return self._ended(self._stepped(x, times[:kept], mask, partial=True), mask)
         sigmas = self.sigmas(total)
         part = sigmas[max(total - kept - 1, 0) :]
-        return self._ended(self._levelled(latents + noise * part[0], part, sigmas, mask), mask)
+        x = latents + noise * (part[0] + self.knobs.extra_noise)
+        return self._ended(self._levelled(x, part, sigmas, mask), mask)
 
     @staticmethod
     def _ended(latents: Tensor, mask: Mask | None) -> Tensor:
@@ -125,12 +115,12 @@ class Pass:
         sampler, schedule = self.chosen.sampler, self.chosen.schedule.schedule
         if sampler.name == "LCM":
             return ConsistencyLevels(self.levels.alphas_cumprod).schedule(steps)
-        if schedule is align_your_steps and self.large:
-            schedule = align_your_steps_sdxl
         if schedule is None:
             raise ValueError("a schedule is chosen before a pass")
-        sigmas = schedule(self.levels, steps + sampler.drops_penultimate)
-        return torch.cat([sigmas[:-2], sigmas[-1:]]) if sampler.drops_penultimate else sigmas
+        drops = sampler.drops_penultimate or self.knobs.drops_penultimate
+        bent = self.knobs.bent(schedule, large=self.large)
+        sigmas = bent(self.knobs.within(self.levels), steps + drops)
+        return without_penultimate(sigmas) if drops else sigmas
 
     def _run(self, noise: Noise) -> Run:
         knobs = self.knobs

@@ -92,6 +92,19 @@ def _nothing_to_apply(networks: tuple[ExtraNetwork, ...]) -> AbstractContextMana
     return nullcontext()
 
 
+def _left_alone(_networks: tuple[ExtraNetwork, ...]) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refiner:
+    """The model that takes over, with what of the prompt's networks and embeddings fits it."""
+
+    model: Model
+    embeddings: Mapping[str, Embedding] = field(default_factory=dict)
+    adapt: Adapt = _left_alone
+
+
 def _unwatched(_watched: Watched) -> None:
     """Nobody looks."""
 
@@ -143,6 +156,7 @@ class _Work:
     watch: Watch
     stop: Stop
     begun: Prepared | None
+    refining: _Adapting | None = None
 
     @property
     def seeds(self) -> Seeds:
@@ -191,7 +205,7 @@ class Pipeline:
     model: Model
     embeddings: Mapping[str, Embedding] = field(default_factory=dict)
     adapt: Adapt = _nothing_to_apply
-    refiner: Model | None = None
+    refiner: Refiner | None = None
     upscalers: Mapping[str, Enlarge] = field(default_factory=dict)
 
     @property
@@ -206,19 +220,24 @@ class Pipeline:
         anything is computed; `FormatError` (rule `nan-picture`) when no picture comes of the weights.
         """
         self._check(checked(job, self.factor))
-        reader = Reader(self.model, TextOptions(job.clip_skip, job.emphasis, job.backtrack), self.embeddings)
+        options = TextOptions(job.clip_skip, job.emphasis, job.backtrack)
         begun = prepared(job.start, job.size) if job.start else None
-        adapting = _Adapting(self.adapt, reader)
-        tiled = [self.model.unet, self.model.vae, *([self.refiner.unet] if self.refiner else [])]
+        adapting = _Adapting(self.adapt, Reader(self.model, options, self.embeddings))
+        refining = None
+        if self.refiner and job.refine_at is not None:
+            refining = _Adapting(self.refiner.adapt, Reader(self.refiner.model, options, self.refiner.embeddings))
+        tiled = [self.model.unet, self.model.vae, *([refining.reader.model.unet] if refining else [])]
         try:
             for network in tiled:
                 set_tiling(network, job.tiling)
             for first in range(0, job.count, job.batch):
                 places = range(first, min(first + job.batch, job.count))
-                work = _Work(job, places, adapting, watch, stop or Stop(), begun)
+                work = _Work(job, places, adapting, watch, stop or Stop(), begun, refining)
                 yield from self._batch(work)
         finally:
             adapting.leave()
+            if refining:
+                refining.leave()
             for network in tiled:
                 set_tiling(network, False)
 
@@ -307,14 +326,15 @@ class Pipeline:
 
     def _pass(self, work: _Work, leg: _Leg, noise: PictureNoise, beside: Tensor | None) -> Pass:
         job, model = work.job, self.model
-        work.adapting.use(leg.texts.networks)
-        guide = _guide(work.adapting.reader, leg, len(work.places), job, beside)
-        network: Guide | Relay = guide
-        if self.refiner and job.refine_at is not None and (leg.stage is Stage.HIRES or not job.hires):
-            reader = Reader(self.refiner, work.adapting.reader.options)
-            network = Relay(guide, _guide(reader, leg, len(work.places), job, None), job.refine_at, model.levels)
-
         steps = steps_run(job.steps, job.start.denoising) if job.start else leg.steps
+        calls = steps * calls_of(leg.chosen)
+        work.adapting.use(leg.texts.networks)
+        guide = _guide(work.adapting.reader, leg, work, calls, beside)
+        network: Guide | Relay = guide
+        if work.refining and job.refine_at is not None and (leg.stage is Stage.HIRES or not job.hires):
+            work.refining.use(leg.texts.networks)
+            second = _guide(work.refining.reader, leg, work, calls, None)
+            network = Relay(guide, second, job.refine_at, model.levels, calls if job.refine_by_steps else 0)
 
         def seen(step: Seen) -> None:
             work.watch(Watched(work.places, leg.stage, step.step, steps, step.denoised))
@@ -357,8 +377,9 @@ def _mask(begun: Prepared, start: Start, original: Tensor, noise: PictureNoise) 
     return Mask(free, original)
 
 
-def _guide(reader: Reader, leg: _Leg, count: int, job: Job, beside: Tensor | None) -> Guide:
+def _guide(reader: Reader, leg: _Leg, work: _Work, calls: int, beside: Tensor | None) -> Guide:
     """The guide of a batch of which all pictures have the same prompts."""
+    job, count = work.job, len(work.places)
     plus_plus = leg.chosen.sampler.name == "DDIM CFG++"
     return Guide(
         reader.model,
@@ -369,6 +390,9 @@ def _guide(reader: Reader, leg: _Leg, count: int, job: Job, beside: Tensor | Non
         beside.expand(count, -1, -1, -1) if beside is not None else None,
         low_memory=reader.model.spares_memory,
         keeps_uncond=plus_plus,
+        muting=job.muting,
+        padding=reader.read([""])[0].context if job.pads else None,
+        total=calls,
     )
 
 

@@ -17,15 +17,17 @@ _TRAINED = 1000
 
 @dataclass(slots=True, eq=False)
 class Relay:
-    """Two guides in turn. `share` is of the training's timesteps, from pure noise on, not of the steps.
+    """Two guides in turn. `share` is of the training's timesteps, from pure noise on.
 
-    Once handed over, it stays so; prompts that change on the way go on from the step that is reached.
+    With `calls` it is of so many calls of the network instead, as AUTOMATIC1111 before 1.8 had it. Once handed over, it
+    stays so; prompts that change on the way go on from the step that is reached.
     """
 
     first: Guide
     second: Guide
     share: float
     levels: Levels
+    calls: int = 0
     handed_over: bool = False
 
     def __call__(self, x: Tensor, timestep: Tensor) -> Tensor:
@@ -46,6 +48,8 @@ class Relay:
         return self.turn.last_uncond
 
     def _done(self, timestep: Tensor) -> float:
-        """The share of the way that a timestep stands for."""
+        """The share of the way that is behind a timestep."""
+        if self.calls:
+            return self.first.calls / self.calls
         nearest = int((self.levels.sigmas - self.levels.sigma(timestep)).abs().argmin())
         return (_TRAINED - 1 - nearest) / _TRAINED

@@ -39,6 +39,9 @@ class Container(StrEnum):
     ZLIB = "zlib"
     BZIP2 = "bzip2"
     XZ = "xz"
+    LZ4 = "lz4"
+    ZSTD = "zstd"
+    ZFILE = "zfile"
     UNKNOWN = "unknown"
 
     @property
@@ -141,7 +144,8 @@ class Member:
 class Contents:
     """The whole reading. `extras` are plain scalars found beside the tensors (epoch, global_step, name, ...).
 
-    `root` is the value of the pickle that the tensors are taken from.
+    `root` is the value of the pickle that the tensors are taken from. `packed` is what a compressed file turned out to
+    be once unpacked.
     `metadata` is a safetensors `__metadata__`, or strings of equal rank from another format. `unread` names what was
     not looked at (tensor payloads, unreadable members). `notes` are human sentences for `show`.
     """
@@ -157,3 +161,4 @@ class Contents:
     unread: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     root: Value = field(default=None, repr=False)
+    packed: Container | None = None

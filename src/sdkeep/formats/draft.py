@@ -51,6 +51,7 @@ class Draft:
     enter: Callable[[Draft], Container] | None = None
     container: Container = Container.UNKNOWN
     root: Value = None
+    packed: Container | None = None
 
     def check(self) -> None:
         """Leave with `Stopped` when somebody asked."""
@@ -108,6 +109,7 @@ class Draft:
             unread=tuple(self.unread),
             notes=tuple(self.notes),
             root=self.root,
+            packed=self.packed,
         )
 
 

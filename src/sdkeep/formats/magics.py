@@ -15,6 +15,9 @@ MAGICS = (
     (b"BZh", Container.BZIP2),
     (b"\xfd7zXZ\0", Container.XZ),
     (b"\x5d\0\0", Container.XZ),
+    (b"\x04\x22\x4d\x18", Container.LZ4),
+    (b"\x28\xb5\x2f\xfd", Container.ZSTD),
+    (b"ZF0x", Container.ZFILE),
     (b"GGUF", Container.GGUF),
     (b"\x93NUMPY", Container.NUMPY),
     (b"version https://git-lfs.github.com/spec/", Container.LFS_POINTER),
@@ -24,7 +27,10 @@ ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
 STREAMS = frozenset({Container.GZIP, Container.ZLIB, Container.BZIP2, Container.XZ})
 """Compressed files: one stream that holds one file."""
 
-_NESTED = frozenset({*STREAMS, Container.SEVEN_ZIP, Container.RAR, Container.ZIP, Container.TAR})
+CLOSED = frozenset({Container.SEVEN_ZIP, Container.RAR, Container.LZ4, Container.ZSTD, Container.ZFILE})
+"""What holds other files and is not opened here: no decompressor for it comes with Python."""
+
+_NESTED = frozenset({*STREAMS, *CLOSED, Container.ZIP, Container.TAR})
 
 
 def by_magic(front: bytes) -> Container | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sdkeep.formats.contents import Container, Flaw, Member, PickleMember
 from sdkeep.formats.draft import Draft
+from sdkeep.formats.magics import CLOSED
 from sdkeep.formats.source import Window
 from sdkeep.ground.source import Source
 
@@ -13,25 +14,25 @@ MOST_INSIDE = 64 << 20
 """Bytes of a compressed file or member that are unpacked to look into it."""
 
 MOST_DEPTH = 3
-_CLOSED = (Container.SEVEN_ZIP, Container.RAR)
 
 
-def look_into(draft: Draft, source: Source, member: Member) -> None:
+def look_into(draft: Draft, source: Source, member: Member) -> Container | None:
     """Look at `source`, which is what `member` of the file holds, and add what is found to the file's draft.
 
-    Tensors inside are not the file's own and stay out; every pickle and every flaw is taken over.
+    Tensors inside are not the file's own and stay out; every pickle and every flaw is taken over. Says what it is,
+    None where it was not looked at.
     """
     if draft.depth >= MOST_DEPTH or draft.enter is None or draft.is_spent():
         draft.flaw("nested-too-deep", f"`{member.name}` holds files that were not looked at", member=member.name)
         draft.unread.append(member.name)
-        return
+        return None
     inner = Draft(
         source, stop=draft.stop, depth=draft.depth + 1, enter=draft.enter,
         opcodes=draft.opcodes, unpacked=draft.unpacked, count=draft.count,
     )  # fmt: skip
     container = draft.enter(inner)
     draft.opcodes, draft.unpacked, draft.count = inner.opcodes, inner.unpacked, inner.count
-    if container in _CLOSED:
+    if container in CLOSED:
         draft.flaw("nested-unread", f"`{member.name}` is a {container} archive, which is not read", member=member.name)
     if inner.pickles:
         draft.notes.append(f"`{member.name}` is a {container} with {len(inner.pickles):,} pickles")
@@ -41,6 +42,7 @@ def look_into(draft: Draft, source: Source, member: Member) -> None:
     )
     draft.flaws.extend(_flaw(member, flaw) for flaw in inner.flaws)
     draft.unread.extend(f"{member.name}: {part}" for part in inner.unread)
+    return container
 
 
 def window(draft: Draft, member: Member) -> Source:

@@ -1,6 +1,6 @@
 """Compressed files (gzip, zlib, bzip2, xz): unpacked to a limit, so that what is inside can be looked at.
 
-joblib compresses its pickles so, and people a whole checkpoint. No loader of models opens them by itself.
+joblib compresses its pickles so and loads them by itself; people compress a whole checkpoint, which no loader opens.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def examine(draft: Draft, container: Container) -> None:
     data = _unpacked(draft, container)
     draft.unpacked += len(data)
     draft.members.append(Member(NAME, 0, len(data), draft.source.size, compressed=True))
-    look_into(draft, BytesSource(data, draft.source.name), draft.members[-1])
+    draft.packed = look_into(draft, BytesSource(data, draft.source.name), draft.members[-1])
 
 
 def _unpacked(draft: Draft, container: Container) -> bytes:

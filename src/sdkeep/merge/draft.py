@@ -30,10 +30,10 @@ from typing import TypeVar
 from sdkeep.formats.selection import Ema
 from sdkeep.ground.digest import DigestKind
 from sdkeep.ground.errors import FormatError, UsageError
-from sdkeep.merge.adapters.strengths import strength_of
 from sdkeep.merge.blocks import Compat, Map, Weighting, weighting
 from sdkeep.merge.methods.registry import find
 from sdkeep.merge.recipe import Adapter, Model, Output, Parent, Recipe, Step, checked
+from sdkeep.weights.adapters.strengths import strength_of
 
 FileTable = dict[str, object]
 Word = TypeVar("Word", bound=StrEnum)

@@ -127,7 +127,7 @@ def unplace(location: Location, blob: Path, trash: Trash, same_bytes: SameBytes)
     if not os.path.lexists(path):
         return Removal(Outcome.GONE)
     with told(f"cannot remove `{path}`"):
-        doubt = _doubt(location, path, blob, same_bytes)
+        doubt = doubt_of(location, path, blob, same_bytes)
         if doubt:
             return Removal(Outcome.LEFT, doubt)
         if location.method is Method.SYMLINK or blob.is_file():
@@ -146,7 +146,7 @@ def make_plain(location: Location, blob: Path, same_bytes: SameBytes, stamp: Sta
     what = f"cannot turn `{path}` into a plain file"
     with told(what, location.size):
         catalogued = location.method is Method.IN_PLACE
-        doubt = "sdkeep did not put it there" if catalogued else _doubt(location, path, blob, same_bytes)
+        doubt = "sdkeep did not put it there" if catalogued else doubt_of(location, path, blob, same_bytes)
         if doubt:
             raise WouldOverwrite(what, doubt, "`sdkeep doctor` lists what has changed")
         if location.method in (Method.HARDLINK, Method.SYMLINK):
@@ -167,19 +167,26 @@ def _drafted(blob: Path, draft: Path, stamp: Stamp | None) -> None:
         raise
 
 
-def trade(draft: Path, path: Path, expected: Callable[[Path], bool], what: str) -> None:
+def trade(
+    draft: Path, path: Path, expected: Callable[[Path], bool], what: str, saved: Callable[[Path], object] | None = None
+) -> None:
     """Put `draft` in the place of `path`, whose old file goes if it is still the `expected` one; else nothing changes.
 
     The two names are exchanged in one step and the old file is looked at again under the draft's name, so that whatever
     somebody put there at the last moment goes back. The draft is gone afterwards, unless another file lies in it.
+    `saved` takes the old file away instead of removing it: it holds the last copy of its bytes.
     """
     if not expected(path):
         platform.remove(draft)
         raise WouldOverwrite(what, "another file is there now", "`sdkeep doctor` lists what has changed")
     if not platform.exchange(draft, path):
-        draft.replace(path)  # nothing better here: a file put there in this instant is lost
+        if saved:
+            saved(path)
+            platform.move_new(draft, path)
+        else:
+            draft.replace(path)  # nothing better here: a file put there in this instant is lost
     elif expected(draft):
-        platform.remove(draft)
+        (saved or platform.remove)(draft)
     else:
         platform.exchange(draft, path)
         platform.remove(draft)
@@ -194,8 +201,8 @@ def leftovers(folder: Path, before: datetime) -> tuple[Path, ...]:
         return tuple(path for path in drafts if path.lstat().st_mtime < before.timestamp())
 
 
-def _doubt(location: Location, path: Path, blob: Path, same_bytes: SameBytes) -> str:
-    """Why `path` may not be what we made; empty when it provably is."""
+def doubt_of(location: Location, path: Path, blob: Path, same_bytes: SameBytes) -> str:
+    """Why the file at `path` may not be the placement that `location` records; empty when it provably is."""
     if location.method is Method.SYMLINK:
         return "" if platform.is_link(path) and _leads_to(path, blob) else "it no longer points into the store"
     info = path.lstat()

@@ -17,10 +17,11 @@ from typing import BinaryIO
 
 from sdkeep.ground.errors import InUse, StoreError, WouldOverwrite
 from sdkeep.ground.events import Stop
-from sdkeep.ground.record import Method
+from sdkeep.ground.record import Location, Method
 from sdkeep.store import platform
 from sdkeep.store.copying import PIECE, Moved, nothing_moved
-from sdkeep.store.links import Stamp, points_at, trade
+from sdkeep.store.links import SameBytes, Stamp, doubt_of, place, points_at, trade
+from sdkeep.store.trash import Trash
 from sdkeep.store.trouble import told
 
 LINKS = (Method.HARDLINK, Method.REFLINK, Method.SYMLINK)
@@ -69,6 +70,31 @@ def replace_by_link(swap: Swap, *, moved: Moved = nothing_moved, stop: Stop | No
             raise WouldOverwrite(what, "it was changed while it was compared", "try again")
         method = _link(swap, stored, what)
         trade(swap.draft, swap.path, compared, what)
+    return method
+
+
+def put_instead(swap: Swap, old: Location, old_blob: Path, trash: Trash, matches: SameBytes) -> Method:
+    """Let a placement of ours show the blob of `swap` from now on; the method that worked.
+
+    The path shows the one or the other at every moment. Where no blob holds the old bytes any more, they go to `trash`.
+    `matches` reads a copy and says whether it has the recorded bytes. Raises `WouldOverwrite` when the path no longer
+    shows what was put there.
+    """
+    what = f"cannot replace `{swap.path}`"
+
+    def ours(path: Path) -> bool:
+        return not doubt_of(old, path, old_blob, matches)
+
+    def thrown(path: Path) -> None:
+        trash.throw(path, "the last copy, replaced by a newer file", old.sha256)
+
+    with told(what):
+        doubt = doubt_of(old, swap.path, old_blob, matches)
+        if doubt:
+            raise WouldOverwrite(what, doubt, "`sdkeep doctor` lists what has changed")
+        method = place(swap.blob, swap.draft, swap.order)
+        last = old.method is not Method.SYMLINK and not old_blob.is_file()
+        trade(swap.draft, swap.path, ours, what, thrown if last else None)
     return method
 
 

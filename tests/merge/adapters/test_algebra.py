@@ -21,7 +21,7 @@ from sdkeep.merge.adapters.opened import Opened
 from sdkeep.merge.adapters.ranks import Keep, Rule, clamped, factors_of, factors_of_product
 from sdkeep.merge.adapters.renaming import Target, rename
 from sdkeep.merge.adapters.saving import Made, Origin, hashed, write
-from sdkeep.merge.adapters.strengths import Strength, block_of, block_weights, strength_of
+from sdkeep.weights.adapters.strengths import Strength, block_weights
 from tests.makers.adapters import Tensors, lora, parsed, roles
 
 UNET, TE = "model.diffusion_model.", "cond_stage_model.transformer.text_model.encoder.layers.0."
@@ -102,38 +102,12 @@ def test_blocks_have_their_own_strengths_and_text_encoders_are_base() -> None:
     assert changed == {f"{UNET}output_blocks.3.1.proj_in.weight", f"{TE}self_attn.q_proj.weight"}
 
 
-@pytest.mark.parametrize(
-    ("text", "unet", "text_encoder"),
-    [("", 1, 1), ("0.8", 0.8, 0.8), ("0.8:0.5", 0.8, 0.5), ("te=0.3:unet=0.9", 0.9, 0.3), ("-1:lbw=INS", -1, -1)],
-)
-def test_strengths_are_read(text: str, unet: float, text_encoder: float) -> None:
-    found = strength_of(text)
-    assert (found.unet, found.text) == (unet, text_encoder)
-
-
-@pytest.mark.parametrize("text", ["much", "1:2:3", "lbw=1,2,3", "nan", "inf", "lbw=WRONG"])
-def test_what_is_no_strength_is_told(text: str) -> None:
-    with pytest.raises(UsageError):
-        strength_of(text)
-
-
-def test_keys_have_blocks() -> None:
-    names = {
-        "input_blocks.4.1.x": "IN04",
-        "middle_block.1.x": "M00",
-        "output_blocks.11.0.x": "OUT11",
-        "time_embed.0": "",
-    }
-    assert {key: block_of(UNET + key) for key in names} == names
-    assert block_of("cond_stage_model.x") == "BASE"
-
-
 def test_an_adapter_of_another_family_is_refused_by_name() -> None:
     shapes = {key: tuple(tensor.shape) for key, tensor in model().items()}
     with pytest.raises(WrongFamily, match="`style`") as caught:
         baker([baking(lora(TO_K, 8, 99, 2), name="style")], shapes)
     assert "8x99" in caught.value.why
-    with pytest.raises(WrongFamily, match="nothing in"):
+    with pytest.raises(WrongFamily, match="another kind of model"):
         baker([baking(lora("lora_te_text_model_encoder_layers_7_mlp_fc1", 12, 6, 2))], shapes)
 
 

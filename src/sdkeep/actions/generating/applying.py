@@ -56,7 +56,7 @@ class Applying:
 
     def _wanted(self, one: ExtraNetwork) -> Wanted:
         from sdkeep.diffusion.adapters.applying import Wanted
-        from sdkeep.merge.adapters.strengths import Strength, block_weights
+        from sdkeep.weights.adapters.strengths import Strength, block_weights
 
         blocks = block_weights(one.blocks) if one.blocks else {}
         strength = Strength(one.unet_weight, one.text_weight, blocks)

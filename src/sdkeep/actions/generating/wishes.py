@@ -68,7 +68,7 @@ def job_of(wish: Wish, init: Path | None = None, mask: Path | None = None) -> Jo
     """The job, every part of it checked; raises `UsageError` in the words of the options."""
     from sdkeep.diffusion.conditioning import Emphasis
     from sdkeep.diffusion.jobs import Job, checked
-    from sdkeep.diffusion.passes import Knobs
+    from sdkeep.diffusion.knobs import Knobs
     from sdkeep.diffusion.sampling.noise import Rng
 
     usual, start = Job(""), _start(wish, init, mask)

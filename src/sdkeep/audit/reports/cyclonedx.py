@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sdkeep.audit.report import Json
 from sdkeep.audit.reports.values import Audited, Judged, Run
@@ -40,9 +40,35 @@ Object = dict[str, Json]
 
 def cyclonedx(run: Run) -> str:
     """The bill of materials of one run. The same files at the same moment make the same serial number."""
-    seed = " ".join([moment(run.ended), *sorted(_ref(file) for file in run.files)])
+    return "".join(pieces(run))
+
+
+def pieces(run: Run) -> Iterator[str]:
+    """The same text, a component at a time, for a whole library's is long."""
+    files = {_ref(file): file for file in run.files}
     names = {file.sha256: called(file) for file in run.files if file.sha256}
-    body: Object = {
+    components = (_component(file, names) for file in files.values())
+    front = json.dumps(washed(_front(run)), ensure_ascii=False, indent=2)
+    yield front.removesuffix("\n}")
+    yield from _array("components", components)
+    yield from _array("vulnerabilities", _vulnerabilities(run))
+    yield "\n}\n"
+
+
+def _array(name: str, items: Iterable[Json]) -> Iterator[str]:
+    """One more field of the document: a list, written item by item as `json.dumps` with two blanks would."""
+    yield f',\n  "{name}": ['
+    between = ""
+    for item in items:
+        text = json.dumps(washed(item), ensure_ascii=False, indent=2).replace("\n", "\n    ")
+        yield f"{between}\n    {text}"
+        between = ","
+    yield "\n  ]" if between else "]"
+
+
+def _front(run: Run) -> Object:
+    seed = " ".join([moment(run.ended), *sorted(_ref(file) for file in run.files)])
+    return {
         "$schema": SCHEMA,
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -61,10 +87,7 @@ def cyclonedx(run: Run) -> str:
                 ]
             },
         },
-        "components": list({_ref(file): _component(file, names) for file in run.files}.values()),
-        "vulnerabilities": list(_vulnerabilities(run)),
     }
-    return json.dumps(washed(body), ensure_ascii=False, indent=2) + "\n"
 
 
 def _ref(file: Audited) -> str:

@@ -31,11 +31,13 @@ def register(app: typer.Typer) -> None:
         yes: Yes = False,
     ) -> Reply:
         """Fetch newer releases for the same base model, beside the old files unless told otherwise."""
-        from sdkeep.actions.update import as_plan, planned
+        from sdkeep.actions.update import as_plan, planned, resume
         from sdkeep.actions.update import update as act
         from sdkeep.ground.errors import KeepError
 
         house = face.house()
+        if not dry_run:
+            resume(house)
         newer, failures = planned(house, refs or (), early=early_access)
         answers = [as_plan(one) for one in newer]
         if dry_run or not newer:

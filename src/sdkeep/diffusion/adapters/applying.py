@@ -16,19 +16,19 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from sdkeep.diffusion.adapters.fitting import Asked, check, partial
 from sdkeep.diffusion.adapters.opened import Opened
 from sdkeep.diffusion.checkpoint import Model
 from sdkeep.diffusion.networks.config import UNET
 from sdkeep.ground.errors import FormatError
 from sdkeep.weights.adapters import deltas
+from sdkeep.weights.adapters.fitting import Asked, fitted
 from sdkeep.weights.adapters.parsing import adapters_of
 from sdkeep.weights.adapters.targets import Names, resolve
 from sdkeep.weights.adapters.values import Part, Slot
 
 
 class Strength(Protocol):
-    """How strongly an adapter acts where. By block, it is `merge.adapters.strengths.Strength`."""
+    """How strongly an adapter acts where. By block, it is `weights.adapters.strengths.Strength`."""
 
     def at(self, key: str) -> float:
         """The multiplier for the weight that a checkpoint keeps under `key`."""
@@ -126,11 +126,9 @@ def _planned(
             raise _no_adapter(file)
         asked = Asked(file.name, "lora", file.identity.family)
         resolved = resolve(adapter.parts, names)
-        check(asked, model.config.family, resolved)
-        lost = (*resolved.unmatched, *adapter.leftovers)
-        if lost:
-            warnings.append(partial(asked, len(resolved.matched), lost, strict))
-        matched, unmatched = matched + len(resolved.matched), [*unmatched, *lost]
+        fit = fitted(asked, model.config.family, resolved, adapter.leftovers, strict=strict)
+        warnings += fit.told()
+        matched, unmatched = matched + fit.matched, [*unmatched, *fit.lost]
         for part, slot in resolved.matched:
             multiplier = one.strength.at(slot.key)
             if multiplier:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sdkeep.diffusion.adapters.fitting import Asked, wrong_family
 from sdkeep.diffusion.adapters.opened import Opened
 from sdkeep.diffusion.checkpoint import Model
 from sdkeep.diffusion.conditioning import Embedding
@@ -18,6 +17,7 @@ from sdkeep.formats.extract import BARE
 from sdkeep.ground.errors import FormatError, WrongFamily
 from sdkeep.ground.kinds import Family
 from sdkeep.ground.text import one_line
+from sdkeep.weights.adapters.fitting import Asked, wrong_family
 
 _PAIR = ("clip_l", "clip_g")
 _WIDTHS = {768: "clip_l", 1280: "clip_g"}

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import activation
 
-from sdkeep.diffusion.adapters.fitting import Asked, partial, wrong_family
 from sdkeep.diffusion.adapters.opened import Opened
 from sdkeep.diffusion.networks.config import ModelConfig
 from sdkeep.ground.errors import FormatError
 from sdkeep.ground.kinds import Family
+from sdkeep.weights.adapters.fitting import Asked, Fit, wrong_family
 
 _KEY = re.compile(r"(\d+)\.([01])\.(linear.+)")
 """As `formats.convert` names what a pickle holds under an integer, here of any width."""
@@ -219,7 +219,10 @@ def check_hypernetwork(one: Hypernetwork, config: ModelConfig, *, strict: bool =
         widths = ", ".join(map(str, sorted(one.halves)))
         why = f"it bends contexts of the widths {widths}, and the text here has {unet.context if unet else 'none'}"
         raise wrong_family(asked, config.family, why)
-    return (partial(asked, len(one.halves) - len(lost), [str(width) for width in lost], strict),) if lost else ()
+    fit = Fit(one.name, len(one.halves) - len(lost), tuple(map(str, lost)))
+    if strict:
+        fit.check_whole()
+    return fit.told()
 
 
 _BY_CONTEXT = {768: Family.SD1, 1024: Family.SD2, 2048: Family.SDXL}

@@ -14,7 +14,7 @@ from typing import TypeVar
 from sdkeep.diffusion.conditioning import Emphasis
 from sdkeep.diffusion.grid.values import read_axes, real_numbers, whole_numbers
 from sdkeep.diffusion.jobs import Hires, Job, Size, Start
-from sdkeep.diffusion.passes import Knobs
+from sdkeep.diffusion.knobs import Knobs
 from sdkeep.diffusion.sampling.noise import Rng
 from sdkeep.diffusion.sampling.registry import choose
 from sdkeep.ground.errors import UsageError

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
-from sdkeep.ground.errors import FormatError, PartialMatch, WrongFamily
+from sdkeep.ground.errors import FormatError
+from sdkeep.ground.kinds import Family
 from sdkeep.ground.text import one_line
-from sdkeep.merge.adapters.strengths import Strength
 from sdkeep.weights.adapters.deltas import applied_at
-from sdkeep.weights.adapters.targets import Names, Resolved, resolve
+from sdkeep.weights.adapters.fitting import Asked, Fit, fitted
+from sdkeep.weights.adapters.strengths import Strength
+from sdkeep.weights.adapters.targets import Names, resolve
 from sdkeep.weights.adapters.values import Adapter, Part, Shape, Slot
 
 Change = Callable[[torch.Tensor], torch.Tensor]
 """From the tensor under a key, in float32, to what the adapters make of it, in float32."""
-
-_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +28,7 @@ class Baking:
     adapter: Adapter
     tensors: Callable[[Part], Mapping[str, torch.Tensor]]
     strength: Strength = field(default_factory=Strength)
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """How an adapter fits a checkpoint: how many parts found their place, which layers and keys did not."""
-
-    name: str
-    matched: int
-    unmatched: tuple[str, ...] = ()
-    leftovers: tuple[str, ...] = ()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether everything in it has a place."""
-        return not self.unmatched and not self.leftovers
-
-    def told(self) -> tuple[str, ...]:
-        """A warning for each way in which it does not fit whole."""
-        found: list[str] = []
-        if self.unmatched:
-            found.append(f"{self.name}: {_many(self.unmatched, 'layer')} without a place in this model")
-        if self.leftovers:
-            found.append(f"{self.name}: {_many(self.leftovers, 'key')} that no adapter has")
-        return tuple(found)
+    made_for: Family = Family.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +39,10 @@ class Baked:
     fits: tuple[Fit, ...]
 
 
-def baker(bakings: Sequence[Baking], keys: Mapping[str, Shape], *, strict: bool = False) -> Baked:
-    """Plan the baking of adapters, in this order, into a checkpoint whose keys have these shapes.
+def baker(
+    bakings: Sequence[Baking], keys: Mapping[str, Shape], model: Family = Family.UNKNOWN, *, strict: bool = False
+) -> Baked:
+    """Plan the baking of adapters, in this order, into a checkpoint of family `model` whose keys have these shapes.
 
     Reads no tensor. Raises `WrongFamily` for an adapter that was made for another architecture or of which nothing has
     a place here, and with `strict` `PartialMatch` for one of which something has none.
@@ -73,38 +52,12 @@ def baker(bakings: Sequence[Baking], keys: Mapping[str, Shape], *, strict: bool 
     fits: list[Fit] = []
     for baking in bakings:
         resolved = resolve(baking.adapter.parts, names)
-        check(baking.name, resolved)
-        fit = Fit(baking.name, len(resolved.matched), resolved.unmatched, baking.adapter.leftovers)
-        if strict and not fit.is_whole:
-            raise PartialMatch(
-                f"only part of `{baking.name}` fits this model",
-                "; ".join(text.partition(": ")[2] for text in fit.told()),
-                "leave out `--strict` to use what fits",
-                names=fit.unmatched + fit.leftovers,
-            )
-        fits.append(fit)
+        asked = Asked(baking.name, "lora", baking.made_for)
+        fits.append(fitted(asked, model, resolved, baking.adapter.leftovers, strict=strict))
         for part, slot in resolved.matched:
             if baking.strength.at(slot.key) != 0:
                 steps.setdefault(slot.key, []).append((baking, part, slot))
     return Baked({key: _change(found) for key, found in steps.items()}, tuple(fits))
-
-
-def check(name: str, resolved: Resolved) -> None:
-    """Raise `WrongFamily` when an adapter does not belong to the checkpoint."""
-    if resolved.misfits:
-        one = resolved.misfits[0]
-        raise WrongFamily(
-            f"`{name}` was made for another kind of model",
-            f"`{one.target}` changes {_size(one.needs)} where this model has {_size(one.has)}",
-            f"`sdkeep show {name}` says which family it belongs to",
-        )
-    if resolved.wrong_family or not resolved.matched:
-        raise WrongFamily(
-            f"nothing in `{name}` belongs to this model" if not resolved.matched else
-            f"`{name}` was made for another kind of model",
-            f"none of its layers exists here: {_some(resolved.unmatched)}",
-            f"`sdkeep show {name}` says which family it belongs to",
-        )  # fmt: skip
 
 
 def _change(steps: Sequence[tuple[Baking, Part, Slot]]) -> Change:
@@ -128,16 +81,3 @@ def _finite(baking: Baking, part: Part) -> Mapping[str, torch.Tensor]:
                 "download it again, or leave it out", rule="non-finite",
             )  # fmt: skip
     return tensors
-
-
-def _many(names: Sequence[str], word: str) -> str:
-    return f"{len(names)} {word}{'' if len(names) == 1 else 's'} ({_some(names)})"
-
-
-def _some(names: Iterable[str]) -> str:
-    names = tuple(names)
-    return ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
-
-
-def _size(shape: Shape) -> str:
-    return "x".join(map(str, shape)) or "a single number"

@@ -12,10 +12,12 @@ import torch
 
 from sdkeep.formats.contents import Contents, Tensor
 from sdkeep.formats.gather import Gatherer
+from sdkeep.formats.identify import identify
 from sdkeep.formats.look import look
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.errors import FormatError
 from sdkeep.ground.events import Stop
+from sdkeep.ground.kinds import Family
 from sdkeep.weights.adapters.parsing import adapters_of
 from sdkeep.weights.adapters.values import Adapter, Naming, Part, Shape
 from sdkeep.weights.dtypes import TORCH
@@ -51,6 +53,11 @@ class Opened:
     def metadata(self) -> Mapping[str, str]:
         """The file's own metadata."""
         return self.contents.metadata
+
+    @property
+    def family(self) -> Family:
+        """The family that its structure is of."""
+        return identify(self.contents).family
 
     def adapter(self) -> Adapter:
         """The file taken apart as an adapter; raises `FormatError` when nothing in it is one."""

@@ -84,7 +84,7 @@ def block_weights(text: str) -> Mapping[str, float]:
 
 @cache
 def _table() -> tuple[Mapping[int, tuple[str, ...]], Mapping[str, tuple[float, ...]]]:
-    raw = tomllib.loads(files("sdkeep.merge.adapters").joinpath("blocks.toml").read_text("utf-8"))
+    raw = tomllib.loads(files("sdkeep.weights.adapters").joinpath("blocks.toml").read_text("utf-8"))
     vectors = {int(length): tuple(names) for length, names in raw["vectors"].items()}
     return vectors, {name: tuple(map(float, values)) for name, values in raw["presets"].items()}
 
