@@ -1,4 +1,4 @@
-"""Advisories whose files are not public, or that are about what loads a pickle: what their fixes refuse is dangerous."""
+"""Advisories whose files are not public, or that are about what loads a pickle: what their fixes refuse is refused."""
 
 from __future__ import annotations
 
