@@ -5,7 +5,7 @@
 Builds a torch zip of 1,000 tensors, then runs `cp --reflink=never` and `sdkeep convert PATH -o OUT` by turns. `cp`
 leaves the writing to the disk to the system, `sdkeep convert` waits for it (fsync); so both are measured without: the
 row marked "not syncing" is the same command with `os.fsync` taken away. No digest is computed on either side. `--torch`
-adds what the usual script does: `torch.load(weights_only=True)` and `safetensors.torch.save_file`.
+adds what the usual script does: `torch.load(weights_only=True, mmap=True)` and `safetensors.torch.save_file`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOT_SYNCING = "import os; os.fsync = lambda handle: None; from sdkeep.__main__ i
 USUAL = """
 import sys, torch
 from safetensors.torch import save_file
-save_file(torch.load(sys.argv[1], weights_only=True, map_location="cpu"), sys.argv[2])
+save_file(torch.load(sys.argv[1], weights_only=True, mmap=True, map_location="cpu"), sys.argv[2])
 """
 
 
@@ -43,7 +43,7 @@ def main() -> None:
             "`sdkeep convert --precision fp16`": [*SDKEEP, *convert, "--precision", "fp16"],
         }
         if options.torch:
-            commands["torch.load and save_file"] = [*PYTHON, "-c", USUAL, str(checkpoint), str(out)]
+            commands["`torch.load(mmap=True)` and `save_file`"] = [*PYTHON, "-c", USUAL, str(checkpoint), str(out)]
         settle(out, checkpoint)
         costs = by_turns(commands, options.rounds, lambda: settle(out, checkpoint))
         costs["`sdkeep --help`"] = by_turns({"": [*SDKEEP, "--help"]}, 3 * options.rounds)[""]

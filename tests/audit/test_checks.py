@@ -70,6 +70,7 @@ PASSING: list[tuple[str, tuple[Value, ...]]] = [
     ("factory", (name("builtins.list"), DictNode([("a", 1)]))),
     ("reconstructor", (name("argparse.Namespace"), name("builtins.object"), None)),
     ("numpy-array", (name("numpy.ndarray"), row(0), LATIN)),
+    ("numpy-buffer", (b"12345678", DTYPE, row(1), "C")),
     ("numpy-scalar", (DTYPE, LATIN)),
     ("numpy-scalar", (call("numpy.dtypes.Float64DType"), b"12345678")),
     ("numpy-dtype", ("<U12", False, True)),
@@ -115,7 +116,14 @@ FAILING: list[tuple[str, tuple[Value, ...]]] = [
     ("numpy-array", (name("numpy.ndarray"), row(0), b"O")),
     ("numpy-scalar", (DTYPE, ListNode())),
     ("numpy-scalar", (b"f8", b"12345678")),
-    ("numpy-dtype", ("O",)),
+    ("numpy-scalar", (call("numpy.dtype", "O8", False, True), b"12345678")),
+    ("numpy-buffer", (b"12345678", DTYPE, row(1))),
+    ("numpy-buffer", (ListNode(), DTYPE, row(1), "C")),
+    ("numpy-buffer", (b"12345678", call("numpy.dtype", "O8", False, True), row(1), "C")),
+    ("numpy-buffer", (b"12345678", DTYPE, row(-1), "C")),
+    ("numpy-buffer", (b"12345678", DTYPE, row(1), "A")),
+    ("numpy-dtype", ("O4",)),
+    ("numpy-dtype", ("V",)),
     ("numpy-dtype", ()),
     ("numpy-dtype", (name("numpy.float64"),)),
     ("numpy-dtype", ("f8", "x")),
@@ -147,22 +155,64 @@ def with_(items: tuple[Value, ...], place: int, value: Value) -> TupleNode:
 
 def test_the_state_of_an_array_is_numbers_only() -> None:
     check = STATE_CHECKS["numpy-array"]
-    assert check(TupleNode(ARRAY), bench()) == ""
+    assert check(TupleNode(ARRAY), bench(), None) == ""
     for state in (
         None, row(1, 2), with_(ARRAY, 0, "x"), with_(ARRAY, 1, row(-1)), with_(ARRAY, 2, "O"), with_(ARRAY, 3, "x"),
         with_(ARRAY, 4, ListNode([1])),
     ):  # fmt: skip
-        assert check(state, bench())
+        assert check(state, bench(), None)
+
+
+def test_objects_of_an_array_are_values_and_never_bytes() -> None:
+    check, state = STATE_CHECKS["numpy-array"], with_(ARRAY, 2, call("numpy.dtype", "O8", False, True))
+    assert check(with_(state.items, 4, ListNode([1, None])), bench(), None) == ""
+    assert "pointers" in check(state, bench(), None)
 
 
 def test_the_state_of_a_dtype_has_no_fields_and_no_pointers() -> None:
     check = STATE_CHECKS["numpy-dtype"]
-    assert check(TupleNode(FLAGS), bench()) == ""
+    assert check(TupleNode(FLAGS), bench(), DTYPE) == ""
     for state in (
         None, row(1), with_(FLAGS, 1, "?"), with_(FLAGS, 4, DictNode([("a", 1)])), with_(FLAGS, 4, row("a")),
         with_(FLAGS, 7, 63), with_(FLAGS, 7, 1), with_(FLAGS, 5, name("acme.x")),
     ):  # fmt: skip
-        assert check(state, bench()), state
+        assert check(state, bench(), DTYPE), state
+
+
+def test_flags_and_size_of_a_dtype_are_those_of_its_code() -> None:
+    check = STATE_CHECKS["numpy-dtype"]
+    objects, text = call("numpy.dtype", "O8", False, True), call("numpy.dtype", "U4", False, True)
+    assert check(with_(FLAGS, 7, 63), bench(), objects) == ""
+    assert check(with_(with_(FLAGS, 5, 16).items, 7, 8), bench(), text) == ""
+    for state, target in (
+        (with_(FLAGS, 7, 63), DTYPE), (with_(FLAGS, 7, 8), objects), (with_(FLAGS, 7, 0), objects),
+        (with_(FLAGS, 5, 1 << 20), text), (with_(FLAGS, 5, -1), text),
+    ):  # fmt: skip
+        assert check(state, bench(), target)
+
+
+def record(*fields: tuple[str, Value, Value], size: int = 12, flags: int = 16) -> TupleNode:
+    described = DictNode([(key, row(dtype, at)) for key, dtype, at in fields])
+    return row(3, "|", None, row(*(key for key, _, _ in fields)), described, size, 1, flags)
+
+
+I4, F8 = call("numpy.dtype", "i4", False, True), call("numpy.dtype", "f8", False, True)
+
+
+def test_a_record_has_numbers_inside_it_and_nothing_else() -> None:
+    check, target = STATE_CHECKS["numpy-dtype"], call("numpy.dtype", "V12", False, True)
+    array = row(3, "|", row(I4, row(3)), None, None, 12, 4, 0)
+    for state in (record(("a", I4, 0), ("b", F8, 4)), row(3, "|", None, None, None, 12, 1, 0), array):
+        assert check(state, bench(), target) == ""
+    objects = call("numpy.dtype", "O8", False, True)
+    for state in (
+        record(("a", I4, 0), size=16), record(("a", I4, 0), flags=63), record(("a", I4, 0), flags=17),
+        record(("a", F8, 8)), record(("a", I4, -1)), record(("a", objects, 0)), record(("a", "i4", 0)),
+        with_(record(("a", I4, 0)).items, 3, None), with_(record(("a", I4, 0)).items, 3, row("a", "b")),
+        with_(array.items, 2, row(F8, row(3))), with_(array.items, 2, row(I4, row(-3))), with_(array.items, 2, row(I4)),
+        with_(array.items, 3, row("a")), with_(record(("a", I4, 0)).items, 6, name("acme.x")),
+    ):  # fmt: skip
+        assert check(state, bench(), target), state
 
 
 def test_a_plain_state_names_no_special_attribute() -> None:

@@ -30,7 +30,7 @@ def of(container: Container, **parts: Any) -> Outcome:
 
 @pytest.mark.parametrize("container", Container)
 def test_every_container_has_an_outcome_and_only_known_forms_are_clean(container: Container) -> None:
-    clean = {Container.SAFETENSORS, Container.PNG, Container.JPEG, Container.WEBP, Container.TEXT}
+    clean = {Container.SAFETENSORS, Container.PNG, Container.JPEG, Container.WEBP}
     assert (of(container) is Outcome.CLEAN) == (container in clean)
 
 
@@ -160,8 +160,8 @@ def test_a_whole_module_is_suspicious_and_its_functions_are_not_called() -> None
         ("torch._utils:_rebuild_tensor_v2", (1, 2, 3, 4)),
         ("torch._utils:_rebuild_parameter", (1, 2)),
         ("torch._tensor:_rebuild_from_type_v2", (1, 2, 3, 4)),
-        ("numpy:dtype", ("O", 0, 1)),
-        ("numpy:dtype", ("|O8",)),
+        ("numpy:dtype", ("O8", "x")),
+        ("numpy:dtype", ("|V8,O8",)),
         ("numpy.core.multiarray:scalar", ("f8", b"12345678")),
         ("numpy.core.multiarray:_reconstruct", ("x", "y", b"b")),
         ("copyreg:_reconstructor", ("x", "y", None)),

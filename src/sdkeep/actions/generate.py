@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from sdkeep import __version__
 from sdkeep.actions.generating import finding
 from sdkeep.actions.generating.adapters import Adapters, Around, Found
-from sdkeep.actions.generating.applying import key_of, resolved
+from sdkeep.actions.generating.applying import key_of, resolved, role_of
 from sdkeep.actions.generating.bench import Bench, Cast, Machine
+from sdkeep.actions.generating.enlarging import UPSCALER, enlarging
 from sdkeep.actions.generating.finding import Files
 from sdkeep.actions.generating.recording import Model, hashes, record, summed
 from sdkeep.actions.generating.saving import Album
@@ -155,7 +156,8 @@ def generate(house: House, request: GenerateRequest) -> Generated:
     sheets = request.dialect.sheets(job_of(wish, files.init, files.mask), literal=request.prompt is None)
     known = {turn: finding.found(house, turn, dry_run=request.dry_run) for turn in _turns(files, sheets)}
     around = Around(files.adapters, path, family, again.settled if again else {})
-    cast = _cast(house, Adapters(house, around), [cell.job for sheet in sheets for cell in sheet.cells])
+    jobs = [cell.job for sheet in sheets for cell in sheet.cells]
+    cast = _cast(house, Adapters(house, around), jobs, dry_run=request.dry_run)
     session = _Session(house, request, album, cast, again, files, known)
     return session.planned(sheets) if request.dry_run else session.made(sheets)
 
@@ -179,7 +181,21 @@ def _repeated(house: House, request: GenerateRequest, given: set[str]) -> Repeat
         return None
     from sdkeep.actions.generating.repeating import repeated
 
-    return repeated(house, request.from_image, given, dry_run=request.dry_run)
+    again = repeated(house, request.from_image, given, dry_run=request.dry_run)
+    return again if "hires_upscaler" in request.values else _with_upscaler(house, request, again)
+
+
+def _with_upscaler(house: House, request: GenerateRequest, again: Repeated) -> Repeated:
+    """The same with pixels enlarged without a network, where the picture's own upscaler cannot be had."""
+    name = str(again.values.get("hires_upscaler", ""))
+    checkpoint = Path(request.files.model) if Path(request.files.model).is_file() else None
+    try:
+        enlarging(house, Adapters(house, Around(request.files.adapters, checkpoint)), [name] if name else [])
+    except UsageError as error:
+        left = f"Hires upscaler: {name} ({error.what}; Lanczos stands in for it)"
+        values = {**again.values, "hires_upscaler": "Lanczos"}
+        return replace(again, values=values, unhonoured=(*again.unhonoured, left))
+    return again
 
 
 def _checked(wish: Wish) -> None:
@@ -229,7 +245,7 @@ def _nothing_fetched(request: GenerateRequest, again: Repeated) -> Generated:
     )
 
 
-def _cast(house: House, adapters: Adapters, jobs: Sequence[Job]) -> Cast:
+def _cast(house: House, adapters: Adapters, jobs: Sequence[Job], *, dry_run: bool) -> Cast:
     """Every adapter that a prompt names, found before a weight is read."""
     from sdkeep.diffusion.prompt.networks import take_networks
 
@@ -238,7 +254,11 @@ def _cast(house: House, adapters: Adapters, jobs: Sequence[Job]) -> Cast:
     taken = [take_networks(prompt) for prompt in dict.fromkeys(prompts)]
     named = list(dict.fromkeys(one for _, networks in taken for one in networks))
     texts = [*(text for text, _ in taken), *dict.fromkeys(negatives)]
-    return Cast(resolved(house, adapters, named), adapters.embeddings_in(texts))
+    upscalers = [job.hires.upscaler for job in jobs if job.hires]
+    return Cast(
+        resolved(house, adapters, named), adapters.embeddings_in(texts),
+        enlarging(house, adapters, upscalers, dry_run=dry_run),
+    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -260,8 +280,7 @@ class _Session:
         """What would be made."""
         named = {(role, one.path): one for known in self.known.values() for role, one in known.items()}
         models = [UsedFile(role, one.name, one.sha256, str(one.path)) for (role, _), one in named.items()]
-        models += [UsedFile(group, one.name, "", str(one.path)) for (group, _), one in self.cast.networks.items()]
-        models += [UsedFile("embedding", one.name, "", str(one.path)) for one in self.cast.embeddings]
+        models += [UsedFile(role, one.name, "", str(one.path)) for role, one in self.cast.everyone]
         return self._answer(models, sum(sheet.count for sheet in sheets), device="", dry_run=True)
 
     def made(self, sheets: Sequence[Sheet]) -> Generated:
@@ -301,8 +320,7 @@ class _Session:
             return None
         from sdkeep.actions.licences import warnings_before
 
-        adapters = [self._of(one, "lora") for one in self.cast.networks.values()]
-        everything = [*models, *adapters, *(self._of(one, "embedding") for one in self.cast.embeddings)]
+        everything = [*models, *(self._of(one, role) for role, one in self.cast.everyone)]
         unknown = [one.name for one in everything if self.house.book.artifact(one.sha256) is None]
         gaps = [f"`{name}` is not in the catalogue, so nothing is known of its licence" for name in unknown]
         return (*gaps, *warnings_before(self.house, [one.sha256 for one in everything], Use.SELL_PICTURES))
@@ -325,7 +343,7 @@ class _Session:
     def _keep(self, job: Job, made: Made, models: Mapping[str, Model]) -> None:
         from sdkeep.diffusion.infotext import infotext
 
-        adapters = self._adapters(made)
+        adapters = self._adapters(job, made)
         text = infotext(job, made, hashes(models, adapters), version=f"sdkeep {__version__}")
         path = self.album.save(made.picture, text, str(made.seed))
         everyone = (*models.values(), *adapters)
@@ -340,7 +358,7 @@ class _Session:
         """Whether there is a catalogue: pictures of a bare file make none."""
         return self.house.settings.catalogue.is_file()
 
-    def _adapters(self, made: Made) -> tuple[Model, ...]:
+    def _adapters(self, job: Job, made: Made) -> tuple[Model, ...]:
         """What of the cast this picture was really made with."""
         networks = [
             replace(self._of(self.cast.networks[key_of(one)], role_of(one.kind)), name=one.name, weight=one.unet_weight)
@@ -349,7 +367,8 @@ class _Session:
         ]
         named = {one.name: one for one in self.cast.embeddings}
         embeddings = [self._of(named[name], "embedding") for name in made.embeddings if name in named]
-        return (*networks, *embeddings)
+        upscaler = self.cast.upscalers.get(job.hires.upscaler) if job.hires else None
+        return (*networks, *embeddings, *([self._of(upscaler, UPSCALER)] if upscaler else []))
 
     def _of(self, one: Found, role: str) -> Model:
         if str(one.path) not in self._summed:
@@ -368,11 +387,6 @@ class _Session:
             unhonoured=self.again.unhonoured if self.again else (),
             missing=self.again.missing if self.again and dry_run else (),
         )  # fmt: skip
-
-
-def role_of(kind: str) -> str:
-    """What a network in a prompt is called in records."""
-    return "hypernetwork" if kind == "hypernet" else "lora"
 
 
 def _told(licence: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from sdkeep.audit.policy import Level, Policy
 from sdkeep.formats.pickled.values import (
@@ -52,14 +53,20 @@ class Bench:
 
 Arguments = Sequence[Value]
 Check = Callable[[Arguments, Bench], str]
-StateCheck = Callable[[Value, Bench], str]
+StateCheck = Callable[[Value, Bench, Value], str]
+"""Of a state, the bench, and the call whose result is given the state."""
 
 _MOST_DIMENSIONS = 64
 _PLAIN_CHECKS = ("plain", "latin1", "raw-bytes")
 _LISTED = (Level.SAFE, Level.INERT)
 _CONSTANTS = (type(None), bool, int, float, str, bytes)
+_OBJECTS = ("O", "O8")
 _LATIN1 = {"latin1", "latin-1", "iso-8859-1"}
-_DTYPE = re.compile(r"[<>|=]?(?:[?bhilqBHILQefdgFDG]|[biufcSU][0-9]{1,6}|[mM]8)")
+_DTYPE = re.compile(r"[<>|=]?(?:[?bhilqBHILQefdgFDG]|[biufcSUV][0-9]{1,6}|[mM]8|O8?)")
+_WIDTH = re.compile(r"([biufcSUVmM])([0-9]{1,6})")
+_OBJECT_FLAGS = 63
+_NUMBER_FLAGS = (0, 8)
+_RECORD_FLAGS = 8 | 16 | 128  # to be initialised, through Python, aligned: none of them makes bytes into pointers
 _FACTORIES = {f"builtins.{name}" for name in ("list", "dict", "set", "int", "float", "str", "tuple", "bool")}
 _BASES = {f"builtins.{name}" for name in ("object", "dict", "list", "tuple", "set", "str", "int", "float")}
 
@@ -207,8 +214,8 @@ def numpy_array(arguments: Arguments, _: Bench) -> str:
     return ""
 
 
-def numpy_array_state(state: Value, _: Bench) -> str:
-    """`(version, shape, dtype, is_fortran, bytes)`."""
+def numpy_array_state(state: Value, _: Bench, _target: Value = None) -> str:
+    """`(version, shape, dtype, is_fortran, bytes)`; a list of values instead of bytes for an array of objects."""
     if not isinstance(state, TupleNode) or len(state.items) != 5:
         return "the array's state is unusual"
     version, shape, dtype, fortran, raw = state.items
@@ -216,34 +223,106 @@ def numpy_array_state(state: Value, _: Bench) -> str:
         return "the array's shape is no tuple of natural numbers"
     if not _is_dtype(dtype):
         return "the array's dtype is no dtype"
+    if _code(dtype) in _OBJECTS:
+        return "" if isinstance(raw, ListNode) else "the array's objects are given as bytes, which would be pointers"
     return "" if _is_raw(raw) else "the array holds objects instead of numbers"
+
+
+def numpy_buffer(arguments: Arguments, _: Bench) -> str:
+    """Bytes, a dtype without objects, a shape, an order: how protocol 5 writes an array."""
+    if len(arguments) != 4 or not _is_raw(arguments[0]) or not _is_dtype(arguments[1]):
+        return "the array is not given as bytes and a dtype"
+    if _code(arguments[1]) in _OBJECTS or not _naturals(arguments[2]) or arguments[3] not in ("C", "F"):
+        return "the array's dtype, shape or order is unusual"
+    return ""
 
 
 def numpy_scalar(arguments: Arguments, _: Bench) -> str:
     """A dtype and bytes."""
-    if len(arguments) == 2 and _is_dtype(arguments[0]) and _is_raw(arguments[1]):
+    if (
+        len(arguments) == 2
+        and _is_dtype(arguments[0])
+        and _is_raw(arguments[1])
+        and _code(arguments[0]) not in _OBJECTS
+    ):
         return ""
     return "the number is not given as a dtype and bytes"
 
 
 def numpy_dtype(arguments: Arguments, _: Bench) -> str:
-    """A type code without objects, align, copy."""
+    """A type code, align, copy."""
     if not arguments or not isinstance(arguments[0], str) or not _DTYPE.fullmatch(arguments[0]):
-        return "the dtype is no plain number or text"
+        return "the dtype is no plain number, text or record"
     return "" if all(isinstance(value, bool | int) for value in arguments[1:]) else "the dtype has unusual arguments"
 
 
-def numpy_dtype_state(state: Value, bench: Bench) -> str:
-    """`(version, order, None, None, None, size, alignment, flags)`, with no flag that makes bytes into pointers."""
+def numpy_dtype_state(state: Value, bench: Bench, target: Value = None) -> str:
+    """`(version, order, base, names, fields, size, alignment, flags)`.
+
+    Size and flags must be those of the type code: others make numpy read beyond the bytes, or take them for pointers.
+    """
     items = state.items if isinstance(state, TupleNode) else ()
-    if len(items) not in (8, 9) or items[1] not in ("<", ">", "|", "=") or any(items[2:5]):
+    if len(items) not in (8, 9) or items[1] not in ("<", ">", "|", "="):
         return "the dtype's state is unusual"
-    if items[7] not in (0, 8):
+    code = _code(target)
+    if code.startswith("V"):
+        return _record_state(items, _width(target), bench)
+    if any(items[2:5]):
+        return "the dtype's state is unusual"
+    if items[7] != _OBJECT_FLAGS if code in _OBJECTS else items[7] not in _NUMBER_FLAGS:
         return "the dtype's flags are unusual"
+    if code[:1] in ("S", "U") and items[5] != _width(target):
+        return "the dtype's size is not that of its code"
     return plain(items[5:], bench)
 
 
-def joblib_array_state(state: Value, bench: Bench) -> str:
+def _record_state(items: Sequence[Value], width: int | None, bench: Bench) -> str:
+    """Fields of numbers that lie inside the record, or one array of numbers that fills it."""
+    base, names, fields, size, flags = items[2], items[3], items[4], items[5], items[7]
+    if not isinstance(flags, int) or flags & ~_RECORD_FLAGS or width is None or size != width:
+        return "the record's size or flags are unusual"
+    if base is not None:
+        parts = base.items if isinstance(base, TupleNode) else ()
+        if len(parts) != 2 or not _naturals(parts[1]) or names is not None:
+            return "the dtype's state is unusual"
+        sides = parts[1].items if isinstance(parts[1], TupleNode | ListNode) else ()
+        inner = _width(parts[0])
+        if inner is None or inner * prod(side for side in sides if isinstance(side, int)) != width:
+            return "the record's array does not fill it"
+    if (names is None) != (fields is None):
+        return "the dtype's state is unusual"
+    if isinstance(names, TupleNode) and isinstance(fields, DictNode):
+        bench.spend(len(fields.pairs) + len(names.items))
+        if not all(_is_field(key, value, width) for key, value in fields.pairs):
+            return "a field of the record is no number inside it"
+        if not {name for name in names.items if isinstance(name, str)} <= {str(key) for key, _ in fields.pairs}:
+            return "a field of the record is not described"
+    elif names is not None:
+        return "the dtype's state is unusual"
+    return plain(items[6:], bench)
+
+
+def _is_field(name: Value, value: Value, width: int) -> bool:
+    parts = value.items if isinstance(value, TupleNode) else ()
+    if not isinstance(name, str) or len(parts) not in (2, 3) or not isinstance(parts[1], int):
+        return False
+    inner = _width(parts[0])
+    return inner is not None and 0 <= parts[1] <= width - inner and all(isinstance(title, str) for title in parts[2:])
+
+
+def _code(dtype: Value) -> str:
+    """The type code that a dtype is made from, without byte order; empty for what is no such dtype."""
+    arguments = dtype.args.items if isinstance(dtype, CallNode) and isinstance(dtype.args, TupleNode) else ()
+    return arguments[0].lstrip("<>|=") if arguments and isinstance(arguments[0], str) else ""
+
+
+def _width(dtype: Value) -> int | None:
+    """Bytes of one value of a dtype that holds no objects; None where that is not plain."""
+    known = _WIDTH.fullmatch(_code(dtype)) if called(dtype) == "numpy.dtype" else None
+    return int(known[2]) * (4 if known[1] == "U" else 1) if known else None
+
+
+def joblib_array_state(state: Value, bench: Bench, _target: Value = None) -> str:
     """The class, shape, order and dtype of an array whose bytes follow; another class than numpy's own is called."""
     facts = dict(state.pairs) if isinstance(state, DictNode) else {}
     if plain_state(state, bench) or named(facts.get("subclass")) != "numpy.ndarray":
@@ -253,7 +332,7 @@ def joblib_array_state(state: Value, bench: Bench) -> str:
     return ""
 
 
-def plain_state(state: Value, bench: Bench) -> str:
+def plain_state(state: Value, bench: Bench, _target: Value = None) -> str:
     """A dict of attributes, none of them special: an attribute such as `__setstate__` would be called next."""
     dicts = state.items if isinstance(state, TupleNode) and len(state.items) == 2 else (state,)
     for attributes in dicts:
@@ -339,6 +418,7 @@ CHECKS: dict[str, Check] = {
     "factory": factory,
     "reconstructor": reconstructor,
     "numpy-array": numpy_array,
+    "numpy-buffer": numpy_buffer,
     "numpy-scalar": numpy_scalar,
     "numpy-dtype": numpy_dtype,
     "joblib-array": nothing,

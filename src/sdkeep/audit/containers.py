@@ -15,7 +15,7 @@ _ARRAYS = {Container.NUMPY, Container.NUMPY_ZIP}
 _AGAIN = "fetch it again from where it is published"
 _MALFORMED = {
     Container.HTML: f"this is a web page, not a model: a login or an error was saved in its place; {_AGAIN}",
-    Container.LFS_POINTER: "this is a Git LFS pointer, not the model it points to; `git lfs pull` or `sdkeep get` fetches that",
+    Container.LFS_POINTER: "this is a Git LFS pointer, not the model it points to; `sdkeep get` fetches that",
     Container.EMPTY: f"the file is empty; {_AGAIN}",
 }
 _OTHERWISE_FINE = {

@@ -78,7 +78,7 @@ class Court:
                 name = _mentioned(event)
                 if name in blameless:
                     continue
-                rulings = list(self._on(event))
+                rulings = [_softened(one) if event.astray else one for one in self._on(event)]
                 for ruling in rulings:
                     self._charge(found, ruling, event)
                 if name and not rulings:
@@ -202,7 +202,7 @@ class Court:
         elif deed not in rule.allows:
             yield self._unusual(rule, maker, "no honest file changes such a value")
         elif deed is Deed.BUILD:
-            why = STATE_CHECKS.get(rule.check, plain_state)(event.args, self.bench)
+            why = STATE_CHECKS.get(rule.check, plain_state)(event.args, self.bench, target)
             if why:
                 yield suspicious("unusual-state", why, maker)
 
@@ -224,6 +224,15 @@ class Court:
             if reading.events:
                 where = Place(f"{place.member}!{place.start + event.offset}", 0, None)
                 yield from inner.judge(replace(reading, problems=()), where)
+
+
+def _softened(ruling: Ruling) -> Ruling:
+    """A ruling on what only a loader does that is not joblib: a known danger stays one, the rest decides nothing."""
+    if ruling.outcome.rank < Outcome.SUSPICIOUS.rank or ruling.finding.rule.startswith("dangerous-"):
+        return ruling
+    why = "joblib finds an array of objects here and nothing that runs; another loader would be led to this name"
+    finding = replace(ruling.finding, rule="array-astray", severity=Severity.WARNING, why=why)
+    return Ruling(Outcome.INCONCLUSIVE, finding, ruling.target)
 
 
 def _mentioned(event: Event) -> str:

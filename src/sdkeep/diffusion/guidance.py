@@ -109,7 +109,7 @@ class Guide:
     beside: Tensor | None = None
     low_memory: bool = False
     keeps_uncond: bool = False
-    muting: Muting = Muting()
+    muting: Muting = field(default_factory=Muting)
     padding: Tensor | None = None
     total: int = 1
     calls: int = 0

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sdkeep.diffusion.conditioning import Emphasis
+from sdkeep.diffusion.guidance import Muting
 from sdkeep.diffusion.jobs import Hires, Job, MaskedContent, Start
 from sdkeep.diffusion.knobs import Knobs
 from sdkeep.diffusion.networks.config import Variant
 from sdkeep.diffusion.pipeline import Made
 from sdkeep.diffusion.sampling.registry import Chosen, choose
+from sdkeep.formats.infotext.needing import stem
 from sdkeep.formats.infotext.writing import format_a1111
 
 
@@ -47,10 +49,14 @@ def settings(job: Job, made: Made, models: Mapping[str, str], *, version: str = 
         "RNG": job.rng.value,
         "Tiling": "True" if job.tiling else "",
         **_of_sampler(chosen, job.knobs),
+        **_of_schedule(chosen, job.knobs),
+        **_of_guidance(job.muting),
+        "Pad conds": "True" if job.pads else "",
         **(_of_start(job.start) if job.start else {}),
         **(_of_hires(job, job.hires) if job.hires else {}),
         **_named(models, *(("Refiner",) if job.refine_at is not None else ())),
         "Refiner switch at": "" if job.refine_at is None else number(job.refine_at),
+        "Refiner switch by sampling steps": "True" if job.refine_at is not None and job.refine_by_steps else "",
         **_named(models, "Lora hashes", "TI hashes"),
         "Emphasis": "" if job.emphasis is Emphasis.ORIGINAL else job.emphasis.value,
         **{key: value for key, value in models.items() if key not in _PLACED},
@@ -98,6 +104,28 @@ def _of_sampler(chosen: Chosen, knobs: Knobs) -> dict[str, str]:
         "Sigma tmin": number(knobs.tmin) if knobs.tmin else "",
         "Sigma tmax": number(knobs.tmax) if knobs.tmax != float("inf") else "",
         "Sigma noise": number(knobs.s_noise) if knobs.s_noise != 1 else "",
+        "SGM noise multiplier": "True" if knobs.sgm_noise else "",
+        "Extra noise": number(knobs.extra_noise) if knobs.extra_noise else "",
+    }
+
+
+def _of_schedule(chosen: Chosen, knobs: Knobs) -> dict[str, str]:
+    is_beta = chosen.schedule.name == "Beta"
+    return {
+        "Discard penultimate sigma": "True" if knobs.drops_penultimate else "",
+        "Schedule min sigma": number(knobs.least) if knobs.least else "",
+        "Schedule max sigma": number(knobs.greatest) if knobs.greatest else "",
+        "Schedule rho": number(knobs.rho) if knobs.rho else "",
+        "Beta schedule alpha": number(knobs.beta[0]) if is_beta else "",
+        "Beta schedule beta": number(knobs.beta[1]) if is_beta else "",
+    }
+
+
+def _of_guidance(muting: Muting) -> dict[str, str]:
+    return {
+        "Skip Early CFG": number(muting.early) if muting.early else "",
+        "NGMS": number(muting.sigma) if muting.sigma else "",
+        "NGMS all steps": "True" if muting.sigma and muting.all else "",
     }
 
 
@@ -129,5 +157,5 @@ def _of_hires(job: Job, hires: Hires) -> dict[str, str]:
         "Hires upscale": "" if by_size else number(hires.scale),
         "Hires resize": f"{hires.size[0]}x{hires.size[1]}" if by_size else "",
         "Hires steps": str(hires.steps) if hires.steps else "",
-        "Hires upscaler": hires.upscaler,
+        "Hires upscaler": stem(hires.upscaler),
     }

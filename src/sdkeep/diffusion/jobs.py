@@ -129,7 +129,7 @@ class Job:
     refine_at: float | None = None
     vae_tile: int = 0
     refine_by_steps: bool = False
-    muting: Muting = Muting()
+    muting: Muting = field(default_factory=Muting)
     pads: bool = False
 
     def seed_of(self, place: int) -> int:
@@ -178,15 +178,18 @@ def checked(job: Job, factor: int = 8) -> Job:
 
 def _check_knobs(knobs: Knobs) -> None:
     _within("eta", knobs.eta or 0, 0, 10)
-    _within("sigma-churn", knobs.churn, 0, 1000)
-    _within("sigma-noise", knobs.s_noise, 0, 10)
-    _within("sigma-tmin", knobs.tmin, 0, 1000)
-    _within("schedule-min-sigma", knobs.least, 0, 100)
-    _within("schedule-max-sigma", knobs.greatest, 0, 1000)
-    _within("schedule-rho", knobs.rho, 0, 100)
-    _within("beta-schedule-alpha", min(knobs.beta), 0.01, 10)
-    _within("beta-schedule-beta", max(knobs.beta), 0.01, 10)
-    _within("extra-noise", knobs.extra_noise, 0, 10)
+    for name, value, least, most in (
+        ("Sigma churn", knobs.churn, 0, 1000),
+        ("Sigma noise", knobs.s_noise, 0, 10),
+        ("Sigma tmin", knobs.tmin, 0, 1000),
+        ("Schedule min sigma", knobs.least, 0, 100),
+        ("Schedule max sigma", knobs.greatest, 0, 1000),
+        ("Schedule rho", knobs.rho, 0, 100),
+        ("Beta schedule alpha", knobs.beta[0], 0.01, 10),
+        ("Beta schedule beta", knobs.beta[1], 0.01, 10),
+        ("Extra noise", knobs.extra_noise, 0, 10),
+    ):
+        _within(name, value, least, most)
     if knobs.least and knobs.greatest and knobs.least >= knobs.greatest:
         raise UsageError(
             f"a schedule cannot run from {knobs.greatest:g} down to {knobs.least:g}",
@@ -197,8 +200,8 @@ def _check_knobs(knobs: Knobs) -> None:
 def _check_picture(start: Start) -> None:
     if 0 in start.picture.size or (start.inpaint and 0 in start.inpaint.mask.size):
         raise UsageError("the picture to begin from is empty", "it has no pixels", "name another with `--init`")
-    _within("mask-weight", start.mask_weight, 0, 1)
-    _within("noise-multiplier", start.noise_multiplier, 0, 10)
+    _within("Conditional mask weight", start.mask_weight, 0, 1)
+    _within("Noise multiplier", start.noise_multiplier, 0, 10)
     if start.inpaint:
         _within("mask-blur", start.inpaint.blur, 0, 256)
         _within("padding", start.inpaint.padding, 0, 4096)
@@ -228,9 +231,11 @@ def _check_size(size: Size, factor: int, flag: str) -> None:
     )
 
 
-def _within(flag: str, value: float, least: float, most: float) -> None:
+def _within(name: str, value: float, least: float, most: float) -> None:
+    """Raise `UsageError` for a number out of its range; `name` is that of an option, or of a parameter for `--set`."""
     if not (math.isfinite(value) and least <= value <= most):
         near = least if not value > least else most
-        raise UsageError(
-            f"`--{flag} {value:g}` makes no sense", f"it goes from {least} to {most}", f"`--{flag} {near}`"
+        wrong, right = (
+            f'--set "{name}: {number:g}"' if name[0].isupper() else f"--{name} {number:g}" for number in (value, near)
         )
+        raise UsageError(f"`{wrong}` makes no sense", f"it goes from {least} to {most}", f"`{right}`")

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sdkeep.diffusion.entries import read_entries
+from sdkeep.diffusion.adapters.opened import Opened
 from sdkeep.diffusion.pictures import to_picture, to_pixels
 from sdkeep.diffusion.tiles import blended
 from sdkeep.diffusion.upscaling import Enlarge
@@ -23,19 +23,25 @@ TILE, OVERLAP = 192, 8
 _WRAPPERS = ("params_ema.", "params-ema.", "params.", "state_dict.", "model_state_dict.", "module.")
 
 
+def check_package(name: str) -> None:
+    """Raise `UsageError` where spandrel is not installed; `name` is that of the upscaler."""
+    if importlib.util.find_spec("spandrel") is None:
+        raise UsageError(
+            f"`{name}` is a network, and those need a package that is not installed",
+            "spandrel knows what ESRGAN and its kin look like; `Latent`, `Lanczos` and `Nearest` need none",
+            '`pip install "sdkeep[upscale]"`, or `--hires-upscaler Lanczos`',
+        )
+
+
 def open_upscaler(path: Path, device: str = "cpu") -> Enlarge:
-    """The network in a file, which is never unpickled.
+    """The network in a file, which is never unpickled: its tensors are copied out and handed over.
 
     Raises `UsageError` where spandrel is not installed, `FormatError` for a network that it does not know.
     """
-    if importlib.util.find_spec("spandrel") is None:
-        raise UsageError(
-            f"`{path.name}` is a network, and those need a package that is not installed",
-            "spandrel knows what ESRGAN and its kin look like; `Latent`, `Lanczos` and `Nearest` need none",
-            '`pip install "sdkeep[upscale]"`, or `--hires-upscaler Latent`',
-        )
+    check_package(path.name)
     spandrel = importlib.import_module("spandrel")
-    weights = unwrapped({entry.tensor.name: entry.load().clone() for entry in read_entries(path).by_key.values()})
+    with Opened(path) as file:
+        weights = unwrapped({name: file.tensor(name).clone() for name in file.shapes})
     try:
         found = spandrel.ModelLoader(device=device).load_from_state_dict(weights)
     except (spandrel.UnsupportedModelError, KeyError, ValueError, RuntimeError) as error:

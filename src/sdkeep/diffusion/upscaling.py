@@ -92,7 +92,7 @@ def _enlarged(picture: Image.Image, scale: float, enlarge: Enlarge) -> Image.Ima
 def upscaler(name: str, others: Mapping[str, Enlarge] | None = None) -> Upscaler:
     """Find one by name, in any case; `others` are networks that were opened.
 
-    Raises `NotFoundHere` with the nearest names. A name that looks like one of AUTOMATIC1111's networks is told apart.
+    Raises `NotFoundHere` with the nearest names.
     """
     pixels = {**PIXEL_MODES, **(others or {})}
     plain = name.strip().casefold()
@@ -102,24 +102,29 @@ def upscaler(name: str, others: Mapping[str, Enlarge] | None = None) -> Upscaler
     for known, enlarge in pixels.items():
         if plain == known.casefold():
             return Upscaler(known, enlarge=enlarge)
-    names = [*LATENT_MODES, *pixels]
-    if _is_network(plain):
-        raise NotFoundHere(
-            f"`{name}` is a network that has to be given as a file",
-            "only latent upscalers, `Lanczos` and `Nearest` are built in",
-            f'`sdkeep search "{name}" --kind upscaler` finds it and `--hires-upscaler FILE` uses it',
-        )
-    folded = {known.casefold(): known for known in names}
-    near = [folded[word] for word in difflib.get_close_matches(plain, list(folded), n=3, cutoff=0.4)]
+    near = built_in_near(plain)
     raise NotFoundHere(
         f"there is no upscaler `{name}`",
-        "the nearest are " + ", ".join(f"`{one}`" for one in near) if near else f"known are {', '.join(names)}",
-        f'`--hires-upscaler "{(near or names)[0]}"`',
+        "the nearest are " + ", ".join(f"`{one}`" for one in near)
+        if near
+        else f"known are {', '.join([*LATENT_MODES, *pixels])}",
+        f'`--hires-upscaler "{(near or ["Latent"])[0]}"`',
     )
 
 
-_NETWORKS = ("esrgan", "swinir", "ldsr", "scunet", "ultrasharp", "dat x", "hat", "4x", "2x", "8x", "remacri", ".pth")
+def is_built_in(name: str) -> bool:
+    """Whether an upscaler needs no file."""
+    return name.strip().casefold() in {known.casefold() for known in (*LATENT_MODES, *PIXEL_MODES)}
 
 
-def _is_network(plain: str) -> bool:
-    return any(mark in plain for mark in _NETWORKS)
+def built_in_near(name: str) -> list[str]:
+    """Built-in upscalers whose names come near one that is misspelt; none for what looks like a network's."""
+    plain = name.strip().casefold()
+    if any(mark in plain for mark in _NETWORKS):
+        return []
+    folded = {known.casefold(): known for known in (*LATENT_MODES, *PIXEL_MODES)}
+    return [folded[word] for word in difflib.get_close_matches(plain, list(folded), n=3, cutoff=0.6)]
+
+
+_NETWORKS = ("gan", "swinir", "ldsr", "scunet", "sharp", "dat x", "hat", "4x", "2x", "8x", "remacri", ".pth")
+"""Parts of names that networks have."""

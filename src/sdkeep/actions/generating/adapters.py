@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from sdkeep.actions.house import House
 from sdkeep.ground.errors import KeepError, NotFoundHere
 from sdkeep.ground.kinds import Family, Kind
 from sdkeep.ground.record import Artifact
+from sdkeep.ground.text import one_line
 from sdkeep.store.names import split_name, stem_key
 
 ADAPTERS = (Kind.LORA, Kind.LYCORIS)
@@ -25,18 +27,32 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = {
     "lyco": ADAPTERS,
     "hypernet": (Kind.HYPERNETWORK,),
     "embedding": (Kind.EMBEDDING,),
+    "upscaler": (Kind.UPSCALER,),
 }
-"""What a word in a prompt can mean."""
+"""What a word in a prompt can mean; a network for hires fix is found in the same way."""
+_CALLED = {"lora": ("LoRA", "lora"), "hypernet": ("hypernetwork", "hypernetwork"), "upscaler": ("upscaler", "upscaler")}
+"""What people say, and what `search --kind` takes."""
 
 _ENDINGS = {
     "lora": (".safetensors", ".sft", ".pt", ".ckpt", ".bin"),
     "hypernet": (".pt", ".ckpt", ".safetensors", ".bin", ".pth"),
     "embedding": (".pt", ".safetensors", ".bin", ".png", ".webp", ".sft", ".pth"),
+    "upscaler": (".pth", ".safetensors", ".pt", ".ckpt", ".bin", ".sft"),
 }
 _BESIDE = {
     "lora": (".", "../Lora", "../loras", "../LyCORIS", "../lora"),
     "hypernet": (".", "../hypernetworks"),
     "embedding": (".", "../embeddings", "../../embeddings"),
+    "upscaler": (
+        "../ESRGAN",
+        "../RealESRGAN",
+        "../SwinIR",
+        "../ScuNET",
+        "../DAT",
+        "../HAT",
+        "../BSRGAN",
+        "../upscale_models",
+    ),
 }
 """Folders as they lie around a checkpoint of AUTOMATIC1111, Forge or ComfyUI."""
 _MOST_TENSORS = 2
@@ -80,8 +96,8 @@ class Adapters:
         self._listed: dict[str, tuple[Found, ...]] = {}
 
     def called(self, word: str, name: str) -> Found:
-        """The file behind `<word:name>`; raises `NotFoundHere` with the nearest names and how to get it."""
-        group = "hypernet" if word == "hypernet" else "lora"
+        """The file behind `<word:name>`, or an upscaler; raises `NotFoundHere` with the nearest names and what next."""
+        group = word if word in GROUPS else "lora"
         settled = self._settled(group, name)
         if settled is not None:
             return settled
@@ -91,7 +107,7 @@ class Adapters:
         fits = fits or [one for one in listed if one.artifact and stem_key(one.artifact.name) == wanted]
         fits = fits or [one for one in listed if group == "lora" and stem_key(_alias(one.path)) == wanted]
         if not fits:
-            raise self._missing(group, name, [one.name for one in listed])
+            raise self._missing(group, name, listed)
         return self._best(fits)
 
     def embeddings_in(self, texts: Iterable[str]) -> tuple[Found, ...]:
@@ -173,16 +189,20 @@ class Adapters:
 
         return bytes_of(self._house, artifact)
 
-    def _missing(self, group: str, name: str, known: list[str]) -> NotFoundHere:
-        word = "hypernetwork" if group == "hypernet" else "LoRA"
-        folded = {one.casefold(): one for one in known}
-        near = [folded[one] for one in difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.5)]
-        kind = "hypernetwork" if group == "hypernet" else "lora"
+    def _missing(self, group: str, name: str, listed: Sequence[Found]) -> NotFoundHere:
+        word, kind = _CALLED[group]
+        near = self._near(group, name, listed)
         return NotFoundHere(
-            f"there is no {word} `{name}` here",
+            f"there is no {word} `{one_line(name, 80)}` here",
             "the nearest are " + ", ".join(f"`{one}`" for one in near) if near else "no name comes near it",
-            f"`sdkeep search '{name}' --kind {kind}` finds it, `sdkeep get REF` fetches it",
+            f"`sdkeep search {shlex.quote(one_line(name, 80))} --kind {kind}` finds it, `sdkeep get REF` fetches it",
         )
+
+    def _near(self, group: str, name: str, listed: Sequence[Found]) -> list[str]:
+        """The nearest names of files that are of the kind; what lies in the same folder may be of another."""
+        folded = {one.name.casefold(): one for one in listed}
+        near = difflib.get_close_matches(name.casefold(), list(folded), n=12, cutoff=0.5)
+        return [folded[one].name for one in near if _is_of(folded[one], group)][:3]
 
 
 def _files(paths: Iterable[Path], group: str) -> Iterator[Found]:
@@ -213,6 +233,18 @@ def _alias(path: Path) -> str:
 
 def _is_embedding(path: Path) -> bool:
     """Whether an uncatalogued file that a prompt seems to name is an embedding at all."""
+    kind, tensors = _looked_at(path)
+    return kind is Kind.EMBEDDING or (kind is Kind.UNKNOWN and 0 < tensors <= _MOST_TENSORS)
+
+
+def _is_of(one: Found, group: str) -> bool:
+    """Whether a file is what a group holds; one of no known structure may be."""
+    kind = one.artifact.kind if one.artifact else _looked_at(one.path)[0]
+    return kind in GROUPS[group] or kind is Kind.UNKNOWN
+
+
+def _looked_at(path: Path) -> tuple[Kind | None, int]:
+    """The kind of an uncatalogued file by its structure, and how many tensors it has; None for a damaged one."""
     from sdkeep.formats.identify import identify
     from sdkeep.formats.look import look
     from sdkeep.formats.source import FileSource
@@ -220,8 +252,6 @@ def _is_embedding(path: Path) -> bool:
     try:
         with FileSource(path) as source:
             contents = look(source)
-        kind = identify(contents).kind
-        small = 0 < len(contents.tensors) <= _MOST_TENSORS
-        return kind is Kind.EMBEDDING or (kind is Kind.UNKNOWN and small)
+        return identify(contents).kind, len(contents.tensors)
     except KeepError:
-        return False
+        return None, 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sdkeep.actions.generating.adapters import Adapters, Found
 from sdkeep.actions.house import House
-from sdkeep.ground.errors import UsageError
+from sdkeep.ground.errors import UsageError, WrongFamily
 from sdkeep.ground.text import one_line
 
 if TYPE_CHECKING:
@@ -24,12 +24,16 @@ HYPERNET = "hypernet"
 
 @dataclass(slots=True)
 class Applying:
-    """Applies networks to one model; its method `within` is what the pipeline calls. What it warned of it says once."""
+    """Applies networks to one model; its method `within` is what the pipeline calls. What it warned of it says once.
+
+    With `lenient` what was made for another kind of model is left out, as AUTOMATIC1111 leaves it out of a refiner.
+    """
 
     house: House
     model: Model
     known: Mapping[tuple[str, str], Found]
     strict: bool = False
+    lenient: bool = False
     _said: set[str] = field(default_factory=set)
     _hypernetworks: dict[str, Hypernetwork] = field(default_factory=dict)
 
@@ -42,6 +46,7 @@ class Applying:
         from sdkeep.diffusion.adapters.applying import applied
         from sdkeep.diffusion.adapters.hypernetworks import context_transform
 
+        networks = tuple(one for one in networks if not self.lenient or self._fits(one))
         bending = [(self._hypernetwork(one), one.text_weight) for one in networks if one.kind == HYPERNET]
         wanted = [self._wanted(one) for one in networks if one.kind in LORA_WORDS]
         with applied(self.model, wanted, strict=self.strict) as report:
@@ -53,6 +58,19 @@ class Applying:
                 yield
             finally:
                 unet.set_context_transform(None)
+
+    def _fits(self, one: ExtraNetwork) -> bool:
+        from sdkeep.diffusion.adapters.applying import check_fits
+
+        try:
+            if one.kind == HYPERNET:
+                self._hypernetwork(one)
+            elif one.kind in LORA_WORDS:
+                check_fits(self.model, self._wanted(one))
+        except WrongFamily:
+            self._warn(f"`{one_line(one.name)}` does not fit the refiner, which works without it")
+            return False
+        return True
 
     def _wanted(self, one: ExtraNetwork) -> Wanted:
         from sdkeep.diffusion.adapters.applying import Wanted
@@ -76,6 +94,11 @@ class Applying:
         if warning not in self._said:
             self._said.add(warning)
             self.house.warn(warning)
+
+
+def role_of(kind: str) -> str:
+    """What a network in a prompt is called in records."""
+    return "hypernetwork" if kind == HYPERNET else "lora"
 
 
 def key_of(one: ExtraNetwork) -> tuple[str, str]:

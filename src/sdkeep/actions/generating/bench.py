@@ -9,14 +9,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from sdkeep.actions.generating.adapters import Found
-from sdkeep.actions.generating.applying import Applying
+from sdkeep.actions.generating.applying import Applying, role_of
 from sdkeep.actions.generating.finding import BASE, REFINER, VAE, Chosen, opened
 from sdkeep.actions.generating.recording import Model
 from sdkeep.actions.house import House
 from sdkeep.actions.ingredients import Ingredient
+from sdkeep.formats.selection import Component
+from sdkeep.ground.errors import WrongFamily
 
 if TYPE_CHECKING:
+    from sdkeep.diffusion.checkpoint import Model as ModelOpened
+    from sdkeep.diffusion.conditioning import Embedding
     from sdkeep.diffusion.pipeline import Pipeline
+    from sdkeep.diffusion.upscaling import Enlarge
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +35,21 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The adapters that prompts name: networks by how they are called, and embeddings."""
+    """The small models of a run: networks by how prompts call them, embeddings, and upscalers by their names."""
 
     networks: Mapping[tuple[str, str], Found]
     embeddings: tuple[Found, ...]
+    upscalers: Mapping[str, Found] = field(default_factory=dict)
+
+    @property
+    def everyone(self) -> tuple[tuple[str, Found], ...]:
+        """All of them, each with what it is for."""
+        named = [(role_of(kind), one) for (kind, _), one in self.networks.items()]
+        return (
+            *named,
+            *(("embedding", one) for one in self.embeddings),
+            *(("upscaler", one) for one in self.upscalers.values()),
+        )
 
 
 @dataclass(slots=True)
@@ -49,6 +65,7 @@ class Bench:
     _at: dict[str, Ingredient] | None = None
     _pipeline: Pipeline | None = None
     _models: dict[str, dict[str, Model]] = field(default_factory=dict)
+    _enlarge: dict[str, Enlarge] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         return self
@@ -80,10 +97,9 @@ class Bench:
         return self._pipeline
 
     def _opened(self, chosen: Chosen) -> Pipeline:
-        from sdkeep.diffusion.adapters.embeddings import load_embedding
-        from sdkeep.diffusion.checkpoint import Opening, open_checkpoint
+        from sdkeep.diffusion.checkpoint import EVERYTHING, Opening, open_checkpoint
         from sdkeep.diffusion.choosing import device_called, format_called, memory_called
-        from sdkeep.diffusion.pipeline import Pipeline
+        from sdkeep.diffusion.pipeline import Pipeline, Refiner
 
         self.device = device_called(self.machine.device)
         opening = Opening(
@@ -91,8 +107,31 @@ class Bench:
             chosen.weights(VAE), chosen.weights(BASE),
         )  # fmt: skip
         model = open_checkpoint(chosen.model.weights, opening)
-        path = chosen.weights(REFINER)
-        refiner = open_checkpoint(path, replace(opening, vae=None, base=None)) if path else None
-        embeddings = {one.name: load_embedding(one.path, model, one.name) for one in self.cast.embeddings}
         applying = Applying(self.house, model, self.cast.networks, self.strict)
-        return Pipeline(model, embeddings, applying.within, refiner)
+        refiner, path = None, chosen.weights(REFINER)
+        if path:
+            opening = replace(opening, vae=None, base=None, needs=EVERYTHING - {Component.VAE})
+            second = open_checkpoint(path, opening)
+            lenient = Applying(self.house, second, self.cast.networks, lenient=True)
+            refiner = Refiner(second, self._embeddings(second, lenient=True), lenient.within)
+        return Pipeline(model, self._embeddings(model), applying.within, refiner, self._upscalers())
+
+    def _embeddings(self, model: ModelOpened, *, lenient: bool = False) -> dict[str, Embedding]:
+        """Those that prompts name; with `lenient` without the ones that were made for another kind of model."""
+        from sdkeep.diffusion.adapters.embeddings import load_embedding
+
+        found = {}
+        for one in self.cast.embeddings:
+            try:
+                found[one.name] = load_embedding(one.path, model, one.name)
+            except WrongFamily:
+                if not lenient:
+                    raise
+        return found
+
+    def _upscalers(self) -> dict[str, Enlarge]:
+        if self.cast.upscalers and not self._enlarge:
+            from sdkeep.diffusion.upscaler_networks import open_upscaler
+
+            self._enlarge = {name: open_upscaler(one.path, self.device) for name, one in self.cast.upscalers.items()}
+        return self._enlarge

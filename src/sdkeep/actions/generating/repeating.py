@@ -7,17 +7,20 @@ numbers are repeated.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sdkeep.actions.generating.parameters import setting
 from sdkeep.actions.generating.sample import SAMPLE, sample_file
+from sdkeep.actions.generating.wishes import Value, Wish, job_of
 from sdkeep.actions.get import GetRequest
 from sdkeep.actions.house import House
 from sdkeep.actions.pictures import get_needed, needed
 from sdkeep.actions.show import Needed
-from sdkeep.formats.infotext.loose import real, whole
+from sdkeep.formats.infotext.loose import real
 from sdkeep.formats.infotext.needing import label, stem
 from sdkeep.formats.infotext.parameters import read_parameters
 from sdkeep.formats.infotext.picture import read_picture
@@ -27,8 +30,6 @@ from sdkeep.ground.errors import FormatError, NotFoundHere, UsageError
 from sdkeep.ground.kinds import Kind
 from sdkeep.ground.record import Artifact
 from sdkeep.store.names import stem_key
-
-Value = str | int | float | bool
 
 _WEBUIS = frozenset({Tool.A1111, Tool.FORGE, Tool.SDNEXT, Tool.CIVITAI})
 _GROUPS = {
@@ -44,19 +45,6 @@ _BY_OTHERS = {
 }  # fmt: skip
 """ComfyUI's names, which SwarmUI and Fooocus use as well."""
 
-_WHOLE = {
-    "Steps": "steps", "Seed": "seed", "Clip skip": "clip_skip", "Variation seed": "variation_seed", "ENSD": "ensd",
-    "Eta noise seed delta": "ensd", "Hires steps": "hires_steps", "Mask blur": "mask_blur",
-    "Masked area padding": "padding",
-}  # fmt: skip
-_REAL = {
-    "CFG scale": "cfg", "Image CFG scale": "image_cfg", "Variation seed strength": "variation_strength", "Eta": "eta",
-    "Eta DDIM": "eta", "Hires upscale": "hires", "Refiner switch at": "refiner_at",
-}  # fmt: skip
-_WORDS = {
-    "Sampler": "sampler", "Schedule type": "schedule", "Scheduler": "schedule", "Emphasis": "emphasis", "Size": "size",
-    "Seed resize from": "resize_from", "Hires upscaler": "hires_upscaler", "Masked content": "masked_content",
-}  # fmt: skip
 _MASKING = frozenset(
     {"Mask blur", "Masked area padding", "Masked content", "Inpaint area", "Mask mode", "Inpaint mode"}
 )
@@ -64,8 +52,9 @@ _FACTS = frozenset(
     {
         "Model", "Model hash", "VAE", "VAE hash", "Lora hashes", "TI hashes", "Hashes", "Version", "Batch size",
         "Batch pos", "App", "Created Date", "Civitai resources", "Civitai metadata", "Template", "Negative Template",
-        "Refiner", "Wildcard prompt", "Wildcard negative prompt", "User", "Discard penultimate sigma", "Module 1",
-        "Denoising strength", "RNG", "Tiling", "Init image hash", "AND",
+        "Refiner", "Wildcard prompt", "Wildcard negative prompt", "User", "Module 1", "Denoising strength", "RNG",
+        "Init image hash", "AND", "Original Size", "Hypernet", "Hypernet strength", "First pass size",
+        "VAE Encoder", "VAE Decoder", "Hires refiner", "Noise Schedule",
     }
 )  # fmt: skip
 """Keys that say what was used, or that are looked at by name below."""
@@ -106,9 +95,17 @@ def repeated(house: House, path: Path, given: Collection[str], *, dry_run: bool 
     left += [f"VAE: {one.name}" for one in needs if one.kind is Kind.VAE and not one.here and "vae" not in given]
     model, refiner = _checkpoints(found, needs, given)
     return Repeated(
-        found.prompt, found.negative, values, model, vae, refiner, _settled(house, needs),
+        _prompt(found), found.negative, values, model, vae, refiner, _settled(house, needs),
         tuple(dict.fromkeys([*left, *unusable, *foreign])), tuple(one.ref or one.name for one in needs if not one.here),
     )  # fmt: skip
+
+
+def _prompt(found: Parameters) -> str:
+    """The prompt, with the hypernetwork that old pictures name apart."""
+    name = re.sub(r"\([0-9a-f]+\)$", "", found.settings.get("Hypernet", "").strip())
+    if not name or found.tool not in _WEBUIS:
+        return found.prompt
+    return f"{found.prompt}<hypernet:{name}:{found.settings.get('Hypernet strength', '1.0').strip()}>"
 
 
 def _read(path: Path) -> Parameters:
@@ -209,61 +206,144 @@ def _settled(house: House, needs: tuple[Needed, ...]) -> dict[tuple[str, str], A
 def _values(found: Parameters, given: Collection[str]) -> tuple[dict[str, Value], list[str]]:
     """The settings that can be honoured, and `key: value` for those that cannot."""
     if found.tool not in _WEBUIS:
-        return _typed(found), []
-    values: dict[str, Value] = {}
+        return _honourable(_typed(found), {})
+    told: dict[str, Value] = {}
     left: list[str] = []
+    named: dict[str, str] = {}
     masked = "mask" in given
     for key, text in found.settings.items():
-        value = _value(key, text)
+        option = setting(key, text)
         if key in _MASKING and not masked:
             left.append(f"{key}: {text}")
-        elif value is not None:
-            values[value[0]] = value[1]
-        elif key not in _FACTS:
+        elif option is not None:
+            told[option[0]] = option[1]
+            named[option[0]] = f"{key}: {text}"
+        elif key not in _FACTS and (key, text.strip().casefold()) not in _AS_USUAL:
             left.append(f"{key}: {text}")
-    left += _by_name(found, values, given)
-    return values, left
+    left += _by_name(found, told, given)
+    values, unusable = _honourable(told, named)
+    return values, left + unusable
 
 
-def _value(key: str, text: str) -> tuple[str, Value] | None:
-    """The setting that a pair of the infotext stands for; None where there is none, or its value is no such thing."""
-    if key in _WHOLE and (number := whole(text)) is not None:
-        return _WHOLE[key], number
-    if key in _REAL and (fraction := real(text)) is not None:
-        return _REAL[key], fraction
-    if key in _WORDS and text.strip():
-        return _WORDS[key], text.strip()
-    if key == "Inpaint area" and text.strip().casefold() == "only masked":
-        return "only_masked", True
-    return None
+_AS_USUAL = frozenset({("Mask mode", "inpaint masked"), ("Inpaint area", "whole picture")})
+
+
+def _honourable(values: Mapping[str, Value], named: Mapping[str, str]) -> tuple[dict[str, Value], list[str]]:
+    """The settings that a job may have, each tried by itself, and the pairs that the others came from."""
+    usable: dict[str, Value] = {}
+    left: list[str] = []
+    for name, value in values.items():
+        if value == "":
+            continue
+        if name == "size":
+            value = _floored(str(value))
+        elif name in ("sampler", "hires_sampler"):
+            value = _BY_OTHERS.get(str(value).strip().lower(), value)
+        more: dict[str, Value] = {"hires": 2.0} if name.startswith("hires") else {}
+        try:
+            if name not in _OF_PICTURES:
+                job_of(Wish("", "", {**more, name: value}, 0))
+            usable[name] = value
+        except UsageError as error:
+            left.append(f"{named.get(name, f'{name}: {value}')} ({error.what})")
+    return usable, left
+
+
+_OF_PICTURES = frozenset(
+    {"denoising", "mask_blur", "padding", "masked_content", "only_masked", "invert_mask", "mask_weight"}
+)
+
+
+def _floored(size: str) -> str:
+    """A size down to multiples of 8, as the WebUI's latents make it."""
+    found = re.fullmatch(r"(\d{1,6})x(\d{1,6})", size)
+    return "x".join(str(max(8, int(side) // 8 * 8)) for side in found.groups()) if found else size
 
 
 def _by_name(found: Parameters, values: dict[str, Value], given: Collection[str]) -> Iterator[str]:
     """Settings whose meaning hangs on others; yields what cannot be honoured of them."""
     settings = found.settings
-    upscaled = "Hires upscale" in settings or "Hires resize" in settings
-    strength = real(settings.get("Denoising strength"))
-    if strength is not None and upscaled:
-        values["hires_denoising"] = strength
-    elif strength is not None and "init" in given:
-        values["denoising"] = strength
-    elif strength is not None:
-        yield f"Denoising strength: {strength:g} (it was made from another picture; `--init FILE` names it)"
-    if settings.get("Tiling", "").strip().casefold() == "true":
-        values["tiling"] = True
+    yield from _of_start(found, values, given)
     drawn = settings.get("RNG", "").strip().upper()
     made_here = found.version.startswith("sdkeep")
     if drawn in ("CPU", "NV", "GPU", ""):
         values["rng"] = "CPU" if drawn == "CPU" or (made_here and not drawn) else "NV"  # GPU is the WebUI's default
     else:
         yield f"RNG: {drawn}"
+    if "schedule" not in values and found.tool in _UNSPLIT and not made_here and "sampler" in values:
+        values["schedule"] = _of_old_name(str(values["sampler"]))
+    version = _version(found.version)
+    if found.tool is Tool.A1111 and version and version < (1, 8) and "refiner_at" in values:
+        values["refiner_by_steps"] = True
+    for key, usual in _USUAL.items():
+        if settings.get(key, usual).strip().casefold() != usual:
+            yield f"{key}: {settings[key]}"
+
+
+_UNSPLIT = frozenset({Tool.A1111, Tool.CIVITAI})
+_USUAL = {"VAE Encoder": "full", "VAE Decoder": "full", "Hires refiner": "second pass", "Noise Schedule": "default"}
+"""Parameters of which only one value can be honoured."""
+
+
+def _of_start(found: Parameters, values: dict[str, Value], given: Collection[str]) -> Iterator[str]:
+    """What the picture was begun from: nothing, another picture, or its own smaller self."""
+    settings = found.settings
+    strength = real(settings.get("Denoising strength"))
+    first = re.fullmatch(r"(\d{1,6})x(\d{1,6})", settings.get("First pass size", ""))
+    if first and "size" in values:  # hires fix as it was before version 1.0
+        values["hires_size"] = values["size"]
+        wide, high = int(first[1]), int(first[2])
+        values["size"] = f"{wide}x{high}" if wide and high else _first_pass(str(values["size"]))
+    upscaled = [name for name in values if name.startswith("hires")]
+    if upscaled and ("init" in given or strength is None):
+        why = "a picture to begin from was given" if "init" in given else "no denoising strength was written"
+        yield from (f"{key}: {text} ({why})" for key, text in settings.items() if key.startswith("Hires "))
+        for name in upscaled:
+            del values[name]
+        upscaled = []
+    if strength is None:
+        return
+    if upscaled:
+        values["hires_denoising"] = strength
+        if "hires_size" not in values:
+            values.setdefault("hires", 2.0)
+    elif "init" in given:
+        values["denoising"] = strength
+    else:
+        yield f"Denoising strength: {strength:g} (it was made from another picture; `--init FILE` names it)"
+
+
+def _first_pass(size: str) -> str:
+    """The size of the first pass that the WebUI chose by itself for a picture: its shape at the area of 512x512."""
+    width, height = (int(side) for side in size.lower().split("x"))
+    scale = math.sqrt(512 * 512 / max(width * height, 1))
+    return "x".join(str(math.ceil(scale * side / 64) * 64) for side in (width, height))
+
+
+def _of_old_name(sampler: str) -> str:
+    """The schedule of a sampler in a picture from before schedules were named apart: the network's own steps.
+
+    A name that ends with a schedule says so itself, and some samplers take none.
+    """
+    from sdkeep.diffusion.sampling.registry import choose
+
+    try:
+        chosen = choose(sampler)
+    except UsageError:
+        return ""
+    return "Uniform" if chosen.automatic and not chosen.sampler.free else ""
+
+
+def _version(text: str) -> tuple[int, ...]:
+    found = re.match(r"v?(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else ()
 
 
 def _typed(found: Parameters) -> dict[str, Value]:
     """What other programs' parameters say in common."""
     values: dict[str, Value | None] = {
         "steps": found.steps, "cfg": found.cfg, "seed": found.seed, "clip_skip": found.clip_skip, "rng": "CPU",
-        "sampler": _BY_OTHERS.get(found.sampler.strip().lower(), found.sampler) or None,
+        "sampler": found.sampler or None,
         "schedule": found.schedule or None,
         "size": f"{found.width}x{found.height}" if found.width and found.height else None,
     }  # fmt: skip

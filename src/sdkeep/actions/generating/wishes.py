@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from sdkeep.diffusion.jobs import Hires, Job, Size, Start
+    from sdkeep.diffusion.knobs import Knobs
 
 Value = str | int | float | bool
 Word = TypeVar("Word", bound=StrEnum)
@@ -53,6 +54,10 @@ class Wish:
         """An option that is a number."""
         return float(self.values.get(name, otherwise))
 
+    def on(self, name: str) -> bool:
+        """An option that is on or off."""
+        return bool(self.values.get(name, False))
+
     def seed(self, name: str, otherwise: int) -> int:
         """An option that is a seed; below zero means that chance decides."""
         value = self.whole(name, otherwise)
@@ -67,12 +72,11 @@ class Wish:
 def job_of(wish: Wish, init: Path | None = None, mask: Path | None = None) -> Job:
     """The job, every part of it checked; raises `UsageError` in the words of the options."""
     from sdkeep.diffusion.conditioning import Emphasis
+    from sdkeep.diffusion.guidance import Muting
     from sdkeep.diffusion.jobs import Job, checked
-    from sdkeep.diffusion.knobs import Knobs
     from sdkeep.diffusion.sampling.noise import Rng
 
     usual, start = Job(""), _start(wish, init, mask)
-    eta = wish.values.get("eta")
     refiner_at = wish.values.get("refiner_at")
     size = size_called(wish.text("size"), "--size") if wish.text("size") else wish.size
     if start is not None and "size" not in wish.values:
@@ -94,16 +98,39 @@ def job_of(wish: Wish, init: Path | None = None, mask: Path | None = None) -> Jo
         resize_from=size_called(wish.text("resize_from", "0x0"), "--resize-from"),
         ensd=wish.whole("ensd", 0),
         rng=called(Rng, wish.text("rng", "NV"), "--rng"),
-        knobs=Knobs(eta=None if eta is None else float(eta)),
+        knobs=_knobs(wish),
         clip_skip=wish.whole("clip_skip", 1),
         emphasis=called(Emphasis, wish.text("emphasis", "Original"), "--emphasis"),
-        tiling=bool(wish.values.get("tiling", False)),
+        tiling=wish.on("tiling"),
         start=start,
         hires=_hires(wish),
         refine_at=None if refiner_at is None else float(refiner_at),
         vae_tile=wish.whole("vae_tile", 0),
+        refine_by_steps=wish.on("refiner_by_steps"),
+        muting=Muting(wish.real("ngms", 0.0), wish.on("ngms_all_steps"), wish.real("skip_early_cfg", 0.0)),
+        pads=wish.on("pad_conds"),
     )
     return checked(job)
+
+
+def _knobs(wish: Wish) -> Knobs:
+    from sdkeep.diffusion.knobs import Knobs
+
+    usual, eta = Knobs(), wish.values.get("eta")
+    return Knobs(
+        eta=None if eta is None else float(eta),
+        s_noise=wish.real("sigma_noise", usual.s_noise),
+        churn=wish.real("sigma_churn", usual.churn),
+        tmin=wish.real("sigma_tmin", usual.tmin),
+        tmax=wish.real("sigma_tmax", 0.0) or usual.tmax,
+        least=wish.real("schedule_min_sigma", usual.least),
+        greatest=wish.real("schedule_max_sigma", usual.greatest),
+        rho=wish.real("schedule_rho", usual.rho),
+        beta=(wish.real("beta_schedule_alpha", usual.beta[0]), wish.real("beta_schedule_beta", usual.beta[1])),
+        drops_penultimate=wish.on("discard_penultimate_sigma"),
+        sgm_noise=wish.on("sgm_noise_multiplier"),
+        extra_noise=wish.real("extra_noise", usual.extra_noise),
+    )
 
 
 def size_called(text: str, flag: str) -> Size:
@@ -163,20 +190,26 @@ def _start(wish: Wish, init: Path | None, mask: Path | None) -> Start | None:
             picture_at(mask, "--mask"),
             wish.whole("mask_blur", 4),
             called(MaskedContent, content, "--masked-content"),
-            bool(wish.values.get("only_masked", False)),
+            wish.on("only_masked"),
             wish.whole("padding", 32),
-            bool(wish.values.get("invert_mask", False)),
+            wish.on("invert_mask"),
         )
     elif spare := next((name for name in _OF_MASKS if name in wish.values), ""):
         flag = "--" + spare.replace("_", "-")
         raise UsageError(f"`{flag}` needs a mask", "none is named", f"`--mask FILE {flag} ...`")
     resize = called(ResizeMode, wish.text("resize_mode", "resize"), "--resize-mode")
-    return Start(picture_at(init, "--init"), wish.real("denoising", 0.75), resize, inpaint)
+    return Start(
+        picture_at(init, "--init"), wish.real("denoising", 0.75), resize, inpaint,
+        wish.real("noise_multiplier", 1.0), wish.real("mask_weight", 1.0),
+    )  # fmt: skip
 
 
 _OF_MASKS = ("mask_blur", "masked_content", "only_masked", "padding", "invert_mask")
 _OF_PICTURES = ("denoising", "resize_mode", *_OF_MASKS)
-_OF_HIRES = ("hires_steps", "hires_denoising", "hires_upscaler", "hires_size")
+_OF_HIRES = (
+    "hires_steps", "hires_denoising", "hires_upscaler", "hires_sampler", "hires_schedule", "hires_cfg", "hires_prompt",
+    "hires_negative",
+)  # fmt: skip
 
 
 def _hires(wish: Wish) -> Hires | None:
@@ -199,5 +232,5 @@ def _hires(wish: Wish) -> Hires | None:
         schedule=wish.text("hires_schedule"),
         prompt=wish.text("hires_prompt"),
         negative=wish.text("hires_negative"),
-        cfg=wish.real("hires_cfg", 0.0) or None,
+        cfg=wish.real("hires_cfg", 0.0) if "hires_cfg" in wish.values else None,
     )

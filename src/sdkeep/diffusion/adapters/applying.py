@@ -112,6 +112,12 @@ def applied(model: Model, wanted: Sequence[Wanted], *, strict: bool = False) -> 
                 _put(parameters[key], outer[key] if key in known else originals.pop(key))
 
 
+def check_fits(model: Model, wanted: Wanted) -> None:
+    """Raise as `applied` does for an adapter that does not belong to the model; nothing is changed."""
+    with ExitStack() as files:
+        _planned(model, model.parameters(), [wanted], files, strict=False)
+
+
 def _planned(
     model: Model, parameters: Mapping[str, nn.Parameter], wanted: Sequence[Wanted], files: ExitStack, *, strict: bool
 ) -> tuple[_Plan, Report]:

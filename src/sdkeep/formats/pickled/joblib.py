@@ -14,7 +14,7 @@ from sdkeep.formats.pickled.tape import NO_FRAME, Broken
 from sdkeep.formats.pickled.values import CallNode, DictNode, GlobalNode, ListNode, TupleNode, Value
 
 WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
-_CODE = re.compile(r"[<>|=]?([?biufcSUmM])(\d{0,6})")
+_CODE = re.compile(r"[<>|=]?([?biufcSUVmM])(\d{0,6})")
 _ALIGNMENT = "numpy_array_alignment_bytes"
 _OBJECTS = -1
 

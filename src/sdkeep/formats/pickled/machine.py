@@ -13,7 +13,7 @@ from sdkeep.formats.pickled.joblib import take_array
 from sdkeep.formats.pickled.opcodes import ACTS, STOP
 from sdkeep.formats.pickled.state import State
 from sdkeep.formats.pickled.tape import NO_FRAME, Broken, Bytes, StreamTape, Tape
-from sdkeep.formats.pickled.values import Problem, Reading, Value
+from sdkeep.formats.pickled.values import Event, Problem, Reading, Value
 
 _STRIDE = 4096
 _DEFAULT = Budget()
@@ -33,7 +33,14 @@ def read_pickle(data: Bytes, start: int = 0, budget: Budget = _DEFAULT) -> Readi
     other = _run(_Run(State(Tape(data, start, budget.literal), budget), arrays=True))
     if not other.complete:
         return _joined(_framed(run), other.reading(), wrapped)
-    return replace(other.reading(), events=(*other.state.events, *run.state.events[wrapped:]))
+    beside = run.state.events[wrapped:]
+    if other.state.objects:
+        beside = [_astray(event, other.state.objects) for event in beside]
+    return replace(other.reading(), events=(*other.state.events, *beside))
+
+
+def _astray(event: Event, objects: list[range]) -> Event:
+    return replace(event, astray=any(event.offset in place for place in objects))
 
 
 def _framed(run: _Run) -> Reading:
@@ -131,6 +138,7 @@ class _Run:
         state.events.extend(inner.events)
         state.problems.extend(inner.problems)
         self.opcodes += inner.opcodes
+        state.objects.append(range(tape.at, inner.end))
         tape.at = inner.end
         if not inner.complete:
             raise Broken("array-unreadable", "the pickle of an array of objects cannot be read to its end")

@@ -17,12 +17,13 @@ class State:
 
     `stack` reaches down to the last MARK; `covered` keeps the stacks beneath, so that a mark costs nothing to find
     and no opcode can take what lies under it. `at` is the offset of the opcode at hand. `arrays` takes the bytes
-    of an array away as joblib does, given its wrapper's state; `wrapped` is how much had happened before the first.
+    of an array away as joblib does, given its wrapper's state; `wrapped` is how much had happened before the first, and
+    `objects` tells where arrays of objects lay.
     """
 
     __slots__ = (
-        "arrays", "at", "below", "budget", "covered", "events", "memo", "problems", "protocol", "stack", "tape", "torn",
-        "wrapped",
+        "arrays", "at", "below", "budget", "covered", "events", "memo", "objects", "problems", "protocol", "stack",
+        "tape", "torn", "wrapped",
     )  # fmt: skip
 
     def __init__(self, tape: Tape, budget: Budget) -> None:
@@ -39,6 +40,7 @@ class State:
         self.torn: int | None = None
         self.wrapped: int | None = None
         self.arrays: Callable[[Value], None] | None = None
+        self.objects: list[range] = []
 
     def mark(self) -> None:
         """Cover the stack."""

@@ -104,7 +104,8 @@ class Event:
     """One act, never erased by what the pickle does later.
 
     `target` is what is imported, called or built upon; `args` the argument tuple or the state. `offset` counts bytes
-    from the start of the pickle's member.
+    from the start of the pickle's member. `astray` says that only an unpickler does it that takes joblib's arrays of
+    objects for opcodes of the pickle around them, where memo entries stand for other values.
     """
 
     kind: EventKind
@@ -112,6 +113,7 @@ class Event:
     offset: int
     target: Value
     args: Value = None
+    astray: bool = False
 
 
 @dataclass(frozen=True, slots=True)
