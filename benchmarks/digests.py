@@ -2,9 +2,9 @@
 
     python benchmarks/digests.py [--size 1024] [--rounds 3] [--write]
 
-`--size` in MiB. What counts are the last lines: the speed of one pass against that of the slowest single digest, ours (which reads
-ahead in a thread) and `hashlib.file_digest`. A
-safetensors file has two digests that are SHA-256 over almost the same bytes, other files have one.
+`--size` in MiB. What counts are the last lines: the speed of one pass against that of the slowest single digest, ours
+(which reads ahead in a thread) and `hashlib.file_digest`. A safetensors file has two digests that are SHA-256 over
+almost the same bytes, other files have one.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def main() -> None:
         path.read_bytes() if options.size <= 64 else digest_file(path, frozenset({DigestKind.CRC32}))
         alone = {kind: timed(path, frozenset({kind}), options.rounds) for kind in ALONE}
         together = timed(path, ALL, options.rounds)
+        peer = hashlib_alone(path, options.rounds)
         pickle = timed(path, ALL - {DigestKind.AUTOV3, DigestKind.SSHS}, options.rounds)
     amount = options.size / 1024
     rows = [[str(kind), f"{amount / wall:.2f}", f"{cpu / amount:.2f}"] for kind, (wall, cpu) in alone.items()]
@@ -74,7 +75,6 @@ def main() -> None:
     rows.append(
         ["all that other files than safetensors have", f"{amount / pickle[0]:.2f}", f"{pickle[1] / amount:.2f}"]
     )
-    peer = hashlib_alone(path, options.rounds)
     rows.append(["`hashlib.file_digest`, SHA-256", f"{amount / peer[0]:.2f}", f"{peer[1] / amount:.2f}"])
     slowest, cores = max(wall for wall, _ in alone.values()), f"on {os.cpu_count()} cores"
     rows.append(["all, against `hashlib.file_digest`", f"{peer[0] / together[0]:.2f}x", cores])

@@ -189,7 +189,7 @@ def test_a_missing_lora_is_named_with_its_neighbours_and_how_to_get_it(world: Wo
     error = result.document["errors"][0]
     assert error["code"] == "not-found-here"
     assert "`paper-ink`" in error["why"]
-    assert "sdkeep search 'paper-onk' --kind lora" in error["next"]
+    assert "sdkeep search paper-onk --kind lora" in error["next"]
     assert not Path("out").exists()
 
 
