@@ -28,13 +28,20 @@ from hypothesis.stateful import (
 )
 
 from sdkeep.catalogue import connection
+from sdkeep.demo.civitai_records import SampleFile, SampleVersion, sample_model
 from sdkeep.store import copying, platform
-from tests.makers import models
-from tests.world import World, blank_catalogue, world_in
+from tests.makers import library, models
+from tests.world import World, blank_catalogue, sha256, world_in
 
 SHARED = models.safetensors(models.small_lora(), 91)
 OTHER = models.safetensors(models.small_lora(), 92)
 REFS = ("civitai:1002@10021", "civitai:1003", "civitai:1004")
+NEWER = tuple(models.safetensors(models.small_lora(), 93 + number) for number in range(3))
+PROJECT = """# mine, word for word
+[models]
+ink = "civitai:1002@10021"
+old = { ref = "civitai:1003", kind = "checkpoint" }
+"""
 STEPS = ("rename", "replace", "link", "unlink", "symlink", "fsync", "mkdir", "chmod", "utime")
 
 
@@ -130,6 +137,10 @@ class Library(RuleBasedStateMachine):
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(to)
             self.links[link] = to
+        (Path.cwd() / "sdkeep.toml").write_text(PROJECT)
+        self.neighbour = self.root / "neighbour/store"
+        blob = library.civitai_files()[13]
+        self.write(self.neighbour / "blobs/sha256" / sha256(blob)[:2] / sha256(blob), blob)
         self.run(0, "get", REFS[0])
         self.run(0, "add", "--in-place", str(self.outside), str(lora))
         self.run(0, "add", str(lora / "shared.safetensors"))
@@ -155,6 +166,22 @@ class Library(RuleBasedStateMachine):
         with self.world.house() as house:
             names = sorted(one.name for one in house.book.list(limit=None).items)
         return [*names, "nobody"][which % (len(names) + 1)]
+
+    def publish(self, newest: int) -> None:
+        """The ink brush comes out anew."""
+        data = NEWER[newest]
+        file = SampleFile(200 + newest, f"ink_{newest}.safetensors", data)
+        more = SampleVersion(
+            10500 + newest, f"again {newest}", library.SD1, (file,), published=f"2026-0{7 + newest}-01"
+        )
+        old = library.versions()[library.INK]
+        self.world.civitai.add(sample_model(library.INK, "Ink Brush", "LORA", (more, *old)))
+        self.world.civitai.files = {**self.world.civitai.files, 200 + newest: data}
+
+    def out(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """`-o` with a folder of theirs, or with a file that must not be written over."""
+        where = {"outside": self.outside, "foreign": self.outside / "precious.safetensors"}
+        return tuple(str(where.get(word, word)) for word in words)
 
     crashes = st.integers(0, 30)
     long_crashes = st.integers(0, 90)
@@ -201,6 +228,45 @@ class Library(RuleBasedStateMachine):
     @rule(crash=crashes)
     def sync(self, crash: int) -> None:
         self.run(crash, "sync", "--yes")
+
+    @rule(crash=long_crashes, flag=st.sampled_from([("--replace",), ()]), newest=st.integers(0, 2))
+    def update(self, crash: int, flag: tuple[str, ...], newest: int) -> None:
+        self.publish(newest)
+        self.run(crash, "update", *flag, "--yes")
+
+    @rule(flag=st.sampled_from(["pin", "unpin"]), name=names, crash=crashes)
+    def pin(self, flag: str, name: int, crash: int) -> None:
+        self.run(crash, flag, self.called(name))
+
+    @rule(
+        crash=crashes, what=st.sampled_from([(), ("--update-all",), ("--from-ui", "a1111"), ("--from-ui", "comfyui")])
+    )
+    def lock(self, crash: int, what: tuple[str, ...]) -> None:
+        self.run(crash, "lock", *what)
+
+    @rule(crash=long_crashes, source=st.booleans())
+    def sync_locked(self, crash: int, source: bool) -> None:
+        if not (Path.cwd() / "sdkeep.lock").exists():
+            self.run(0, "lock")
+        self.run(crash, "sync", "--locked", *(("--from", str(self.neighbour)) if source else ()))
+
+    @rule(crash=crashes, name=names, out=st.sampled_from([(), ("-o", "outside"), ("-o", "foreign")]))
+    def convert(self, crash: int, name: int, out: tuple[str, ...]) -> None:
+        self.run(crash, "convert", self.called(name), "--precision", "bf16", *self.out(out))
+
+    @rule(crash=crashes, name=names, out=st.sampled_from([(), ("-o", "foreign")]))
+    def edit_metadata(self, crash: int, name: int, out: tuple[str, ...]) -> None:
+        self.run(crash, "show", self.called(name), "--set-metadata", "modelspec.title=Mine", *self.out(out))
+
+    @rule(
+        crash=crashes, what=st.sampled_from([("db", "backup"), ("doctor",), ("sync", "--forget", "--yes"), ("audit",)])
+    )
+    def keep_house(self, crash: int, what: tuple[str, ...]) -> None:
+        self.run(crash, *what)
+
+    @rule(crash=crashes, name=names)
+    def allow(self, crash: int, name: int) -> None:
+        self.run(crash, "allow", "acme.nets.Net", self.called(name), "--because", "mine")
 
     @rule(crash=crashes)
     def verify(self, crash: int) -> None:
@@ -265,6 +331,11 @@ class Library(RuleBasedStateMachine):
         for link, to in self.links.items():
             assert link.is_symlink(), f"{link} is no link any more"
             assert os.readlink(link) == to
+
+    @invariant()
+    def a_project_keeps_its_words(self) -> None:
+        path = Path.cwd() / "sdkeep.toml"
+        assert not path.exists() or path.read_text().startswith(PROJECT.rstrip())
 
     @invariant()
     def every_blob_is_what_its_name_says(self) -> None:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
-from sdkeep.audit.reports.cyclonedx import cyclonedx
+from sdkeep.audit.reports.cyclonedx import cyclonedx, pieces
 from sdkeep.audit.reports.junit import junit
 from sdkeep.audit.reports.plain import plain
 from sdkeep.audit.reports.sarif import sarif
@@ -251,6 +251,13 @@ def test_the_serial_number_is_that_of_the_same_files_at_the_same_moment() -> Non
     one, other = cyclonedx(run_of(clean(1), clean(2))), cyclonedx(run_of(clean(1)))
     assert json.loads(one)["serialNumber"] != json.loads(other)["serialNumber"]
     assert json.loads(cyclonedx(run_of(clean(2), clean(1))))["serialNumber"] == json.loads(one)["serialNumber"]
+
+
+def test_a_bill_of_materials_is_written_a_component_at_a_time() -> None:
+    run = run_of(*(clean(number) for number in range(50)), *every_sort())
+    text = "".join(pieces(run))
+    assert text == json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
+    assert max(map(len, pieces(run))) < len(text) / 20
 
 
 # Plain

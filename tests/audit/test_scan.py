@@ -19,6 +19,8 @@ from sdkeep.formats.source import BytesSource, FileSource
 from sdkeep.ground.events import Stop, Stopped
 from sdkeep.ground.verdict import Basis, Outcome, Verdict
 from tests.makers.pickles import calling
+from tests.makers.picture_embeddings import embedding, with_text
+from tests.makers.pictures import png
 
 HOLDING_CODE = {
     "lightning_1.8_omegaconf_partial.ckpt",
@@ -57,6 +59,44 @@ def test_a_configuration_is_read_and_judged() -> None:
 
 def test_a_configuration_too_long_to_read_is_not_cleared() -> None:
     assert of(b"a: b\n" * 1_000_000).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_text_too_long_to_read_is_not_cleared_whatever_it_seems_to_be() -> None:
+    assert of(b"? target\n: os.system\n").outcome is Outcome.SUSPICIOUS
+    assert of(b"? target\n: os.system\n" + b"a red house\n" * 400_000).outcome is Outcome.INCONCLUSIVE
+
+
+NO_MODELS = {
+    "text": b"a red house\n",
+    "yaml": b"model: 1\n",
+    "html": b"<!DOCTYPE html><html>Just a moment...</html>",
+    "json": b'{"error": "not found"}',
+    "lfs-pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
+    "empty": b"",
+    "png": png(),
+    "unknown": b"\x01\x02\x03" * 20,
+}
+
+
+@pytest.mark.parametrize("container", NO_MODELS)
+@pytest.mark.parametrize("name", ["model.safetensors", "https://host/Model.CKPT", "dir/a.pt", "x.gguf"])
+def test_what_is_called_a_model_and_is_none_is_never_cleared_and_says_what_it_is(container: str, name: str) -> None:
+    verdict = scan(BytesSource(NO_MODELS[container], name))
+    assert (verdict.container, verdict.outcome.status) == (container, 2)
+    assert verdict.findings[0].rule == f"container-{container}"
+    headline = as_lines(verdict, name)[0]
+    assert "no model at all" in headline or "unsupported" in headline
+
+
+@pytest.mark.parametrize("name", ["README.md", "prompts.txt", "v1-inference.yaml", "preview.png", ""])
+@pytest.mark.parametrize("container", ["text", "yaml", "png"])
+def test_texts_and_pictures_under_names_of_their_own_stay_clean(container: str, name: str) -> None:
+    assert scan(BytesSource(NO_MODELS[container], name)).outcome is Outcome.CLEAN
+
+
+def test_an_embedding_in_a_picture_may_be_called_a_model() -> None:
+    data = with_text(embedding([[0.5] * 768]))
+    assert scan(BytesSource(data, "style.pt")).outcome.placeable
 
 
 def test_a_verdict_from_ranges_clears_nothing() -> None:
@@ -152,6 +192,7 @@ def torch_files() -> dict[str, bytes]:
         for form, options in {
             "zip": {},
             "zip4": {"pickle_protocol": 4},
+            "zip5": {"pickle_protocol": 5},
             "legacy": {"_use_new_zipfile_serialization": False},
         }.items():
             buffer = io.BytesIO()

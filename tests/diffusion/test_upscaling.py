@@ -11,7 +11,7 @@ from PIL import Image
 from torch.nn import functional
 
 from sdkeep.diffusion.upscaler_networks import by_pieces, open_upscaler, unwrapped
-from sdkeep.diffusion.upscaling import LATENT_MODES, upscaler
+from sdkeep.diffusion.upscaling import LATENT_MODES, built_in_near, is_built_in, upscaler
 from sdkeep.ground.errors import NotFoundHere, UsageError
 
 
@@ -50,9 +50,9 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 
 def test_a_network_by_name_is_told_apart_from_a_misspelling() -> None:
-    with pytest.raises(NotFoundHere) as caught:
-        upscaler("R-ESRGAN 4x+")
-    assert "--kind upscaler" in caught.value.next
+    assert built_in_near("R-ESRGAN 4x+") == []
+    assert built_in_near("latent (bicubik)")[0] == "Latent (bicubic)"
+    assert is_built_in(" lanczos ")
 
 
 def test_pieces_of_a_picture_are_joined_without_a_seam() -> None:

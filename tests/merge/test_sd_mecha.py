@@ -25,7 +25,7 @@ from sd_mecha.extensions.builtin.merge_methods import (
 from sdkeep.merge.blocks import Compat, Weighting
 from sdkeep.merge.draft import Draft
 from sdkeep.merge.mecha import from_mecha
-from sdkeep.merge.methods import linear, sparse, whole
+from sdkeep.merge.methods import elementwise, linear, sparse, whole
 from sdkeep.merge.parents import opened
 from sdkeep.merge.plan import block_map, plan
 from sdkeep.merge.recipe import Output, Parent
@@ -51,7 +51,7 @@ FORMULAS: dict[str, tuple[Callable[..., torch.Tensor], Callable[..., torch.Tenso
     "geometric": (
         lambda a, b: whole.geometric(a, b, alpha=0.3), lambda a, b: geometric_sum.__wrapped__(a, b, ALPHA), 2,
     ),
-    "clamp": (linear.clamp, clamp.__wrapped__, 3),
+    "clamp": (elementwise.clamp, clamp.__wrapped__, 3),
     "ties": (
         lambda *m: sparse.ties_delta(*m, density=0.4, votes=1.0), lambda *m: ties_sum.__wrapped__(*m, k=0.4), 3,
     ),

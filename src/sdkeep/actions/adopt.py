@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdkeep.actions.examine import Examined, examine
+from sdkeep.actions.examine import Examined, Examiner
 from sdkeep.actions.folders import Root, Seen, given, walk
 from sdkeep.actions.hashing import HashOutcome, hash_waiting
 from sdkeep.actions.house import House
@@ -123,7 +123,7 @@ def sight(
     Headers and pickles are read, payloads are not: a verdict needs no more, so what can run code is known from here on.
     `names` are the names in each folder, where they are at hand.
     """
-    hints = cache_hints(house, files)
+    hints, examiner = cache_hints(house, files), Examiner()
     glances: dict[str, Glance] = {}
     failed: list[tuple[str, KeepError]] = []
     batch: list[Sighting] = []
@@ -133,7 +133,7 @@ def sight(
                 house.stop.check()
                 moved(number)
                 try:
-                    examined = examine(Path(one.path), house.stop)
+                    examined = examiner.examine(Path(one.path), house.stop)
                 except KeepError as error:
                     failed.append((one.path, error))
                     continue
@@ -220,11 +220,12 @@ def _glances(
     house: House, files: Sequence[Seen], kind: Kind | None
 ) -> tuple[dict[str, Glance], tuple[tuple[str, KeepError], ...]]:
     found: dict[str, Glance] = {}
+    examiner = Examiner()
     failed: list[tuple[str, KeepError]] = []
     for one in files:
         house.stop.check()
         try:
-            found[one.path] = _glance(one, examine(Path(one.path), house.stop), kind)
+            found[one.path] = _glance(one, examiner.examine(Path(one.path), house.stop), kind)
         except KeepError as error:
             failed.append((one.path, error))
     return found, tuple(failed)

@@ -10,13 +10,15 @@ from sdkeep.actions.get import GetRequest, Got, get
 from sdkeep.actions.house import House
 from sdkeep.actions.show import Needed, ShownPicture
 from sdkeep.formats.contents import Container
+from sdkeep.formats.digests import digest_file
 from sdkeep.formats.infotext.needing import label
 from sdkeep.formats.infotext.parameters import read_parameters
 from sdkeep.formats.infotext.picture import read_picture
 from sdkeep.formats.infotext.values import Need, Parameters
 from sdkeep.formats.sniff import sniff
 from sdkeep.formats.source import FileSource
-from sdkeep.ground.errors import FormatError
+from sdkeep.ground.digest import DigestKind
+from sdkeep.ground.errors import FormatError, NotFoundHere
 from sdkeep.ground.kinds import Kind
 from sdkeep.ground.record import Artifact
 from sdkeep.ground.text import slug
@@ -94,6 +96,34 @@ def needed(house: House, path: Path) -> tuple[Needed, ...]:
             rule="no-parameters",
         )
     return tuple(_located(house, need) for need in found.needs)
+
+
+def models_behind(house: House, ref: str) -> tuple[str, ...]:
+    """References to the models that a picture was made with, where `ref` is a picture; else the reference itself.
+
+    What was recorded when it was made counts first, then what it says itself. Raises `NotFoundHere` where none is here.
+    """
+    path = Path(ref)
+    if path.suffix.lower() not in _ENDINGS or not path.is_file():
+        return (ref,)
+    made = house.book.generations_of(digest_file(path, frozenset({DigestKind.SHA256}), stop=house.stop)[0].value)
+    recorded = [one.sha256 for one in made[0].models] if made else []
+    known = [f"sha256:{sha256}" for sha256 in recorded if sha256 and house.book.artifact(sha256)]
+    known = known or [f"name:{one.here}" for one in needed(house, path) if one.here]
+    if not known:
+        raise NotFoundHere(
+            f"no model of `{path}` is in the catalogue", "a picture goes back to the models that it was made with",
+            f"`sdkeep show '{path}'` names them, `sdkeep get --from-image '{path}'` fetches them",
+        )  # fmt: skip
+    house.say(f"`{path.name}` was made with {len(known)} model{'' if len(known) == 1 else 's'} that {_are(known)} here")
+    return tuple(dict.fromkeys(known))
+
+
+_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def _are(known: list[str]) -> str:
+    return "is" if len(known) == 1 else "are"
 
 
 def _located(house: House, need: Need) -> Needed:

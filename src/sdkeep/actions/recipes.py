@@ -282,7 +282,7 @@ def list_methods() -> tuple[MethodAnswer, ...]:
             one.about,
             one.origin,
             str(one.exactness),
-            (one.formula.__doc__ or "").strip().partition("\n\n")[0],
+            one.statement,
         )
         for one in METHODS
     )

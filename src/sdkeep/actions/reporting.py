@@ -9,7 +9,7 @@ from pathlib import Path
 from sdkeep import __version__
 from sdkeep.actions.scan import Scanned
 from sdkeep.audit.reports.values import Audited, Run, Trouble
-from sdkeep.audit.reports.write import Form, report
+from sdkeep.audit.reports.write import Form, pieces
 from sdkeep.ground.errors import KeepError, WouldOverwrite
 from sdkeep.layouts.writing import rewrite, write_new
 
@@ -37,15 +37,14 @@ def of_scans(scanned: Iterable[Scanned]) -> Iterator[Audited]:
         yield Audited(one.path, one.verdict, one.named, one.sha256, one.glance.size if one.glance else _size(one.path))
 
 
-def written(form: Form, run: Run, target: Path | None) -> str:
-    """The text of a report, saved to `target` too where there is one.
-
-    An earlier report is replaced; anything else that lies there is not: raises `WouldOverwrite`.
-    """
-    text = report(form, run)
-    if target is not None:
-        _save(target, text.encode())
-    return text
+def save(form: Form, run: Run, target: Path) -> None:
+    """Write a report to a file. An earlier report is replaced; anything else is not: raises `WouldOverwrite`."""
+    check_target(target)
+    data = (piece.encode() for piece in pieces(form, run))
+    if target.exists():
+        rewrite(target, data, created=False)
+    else:
+        write_new(target, data)
 
 
 def check_target(target: Path | None) -> None:
@@ -56,14 +55,6 @@ def check_target(target: Path | None) -> None:
         raise WouldOverwrite(
             f"`{target}` exists and is no report", "only an earlier report is replaced", "name another file with `-o`"
         )
-
-
-def _save(target: Path, data: bytes) -> None:
-    check_target(target)
-    if target.exists():
-        rewrite(target, data, created=False)
-    else:
-        write_new(target, data)
 
 
 def _is_report(path: Path) -> bool:

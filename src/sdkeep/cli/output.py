@@ -110,6 +110,11 @@ class Out:
         self._stdout.write(text + "\n")
         self._stdout.flush()
 
+    def report(self, pieces: Iterable[str]) -> None:
+        """A document for another program, as it stands."""
+        self._stdout.writelines(pieces)
+        self._stdout.flush()
+
     def note(self, text: str, style: str = "") -> None:
         """A sentence for the person, on standard error."""
         if self.mode in (Mode.HUMAN, Mode.PLAIN):

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from PIL import Image
@@ -39,7 +40,7 @@ def open_upscaler(path: Path, device: str = "cpu") -> Enlarge:
     Raises `UsageError` where spandrel is not installed, `FormatError` for a network that it does not know.
     """
     check_package(path.name)
-    spandrel = importlib.import_module("spandrel")
+    spandrel = _spandrel()
     with Opened(path) as file:
         weights = unwrapped({name: file.tensor(name).clone() for name in file.shapes})
     try:
@@ -59,6 +60,17 @@ def open_upscaler(path: Path, device: str = "cpu") -> Enlarge:
         return enlarged
 
     return lambda picture, _scale: by_pieces(picture, scale, answer)
+
+
+def _spandrel() -> ModuleType:
+    try:
+        return importlib.import_module("spandrel")
+    except (ImportError, RuntimeError, OSError) as error:  # torchvision for another torch fails in each of these ways
+        raise UsageError(
+            "spandrel is installed and cannot be loaded",
+            str(error).splitlines()[0][:200] if str(error) else type(error).__name__,
+            "install a torchvision that was built for this torch, from the same index: `pip install torchvision`",
+        ) from error
 
 
 def unwrapped(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -108,5 +108,7 @@ def _bare_pickles(draft: Draft) -> None:
     else:
         draft.flaw("too-many-pickles", f"more than {MOST_STACKED} pickles follow each other; the rest was not read", at)
         draft.unread.append(f"everything after byte {at:,}")
+    if len(draft.pickles) > 1 and draft.pickles[1].reading.root == legacy.PROTOCOL:
+        draft.flaw("legacy-front", "what torch takes for its magic number is worked out while it is loaded", 0)
     if first.complete:
         draft.take(first.root, dict[str, Record]().get)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,13 @@ class Written:
     created: bool
 
 
-def write_new(path: Path, data: bytes) -> Written:
+Data = bytes | Iterable[bytes]
+"""What a file is to hold, whole or in pieces."""
+
+
+def write_new(path: Path, data: Data) -> Written:
     """Write a file that must not exist yet; raises `WouldOverwrite` when it does."""
-    with _draft(path, data) as draft:
+    with _draft(path, data) as (draft, sha256):
         try:
             os.link(draft, path)
         except FileExistsError:
@@ -35,26 +39,29 @@ def write_new(path: Path, data: bytes) -> Written:
             if os.path.lexists(path):
                 raise FileExistsError(path) from None
             draft.rename(path)
-    return Written(path, hashlib.sha256(data).hexdigest(), created=True)
+    return Written(path, sha256, created=True)
 
 
-def rewrite(path: Path, data: bytes, *, created: bool) -> Written:
+def rewrite(path: Path, data: Data, *, created: bool) -> Written:
     """Put `data` in the place of a file that was read a moment ago."""
-    with _draft(path, data) as draft:
+    with _draft(path, data) as (draft, sha256):
         draft.replace(path)
-    return Written(path, hashlib.sha256(data).hexdigest(), created)
+    return Written(path, sha256, created)
 
 
 @contextmanager
-def _draft(path: Path, data: bytes) -> Iterator[Path]:
-    """A temporary file in the same folder that holds `data`, durable; gone after the block."""
+def _draft(path: Path, data: Data) -> Iterator[tuple[Path, str]]:
+    """A temporary file in the same folder that holds `data`, durable, and its SHA-256; gone after the block."""
+    digest = hashlib.sha256()
     draft = path.with_name(f".sdkeep-{os.getpid()}-{next(_counter)}.tmp")
     try:
         with draft.open("xb") as file:
-            file.write(data)
+            for piece in (data,) if isinstance(data, bytes) else data:
+                file.write(piece)
+                digest.update(piece)
             file.flush()
             os.fsync(file.fileno())
-        yield draft
+        yield draft, digest.hexdigest()
     except FileExistsError as error:
         raise WouldOverwrite(
             f"cannot write `{path}`", "a file of that name is there already", "move it away"

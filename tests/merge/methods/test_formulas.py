@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdkeep.merge.methods import linear, smoothing, sparse, whole
+from sdkeep.merge.methods import elementwise, linear, smoothing, sparse, whole
 from sdkeep.merge.methods.registry import METHODS, find
 
 Array = np.ndarray
@@ -66,16 +66,16 @@ LINEAR: dict[str, tuple[Callable[..., torch.Tensor], Callable[..., Array], int, 
     "add": (linear.add, lambda a, d: a + 1.5 * d, 2, {"alpha": 1.5}),
     "scale": (linear.scale, lambda d: -2 * d, 1, {"alpha": -2.0}),
     "add-difference": (linear.add_difference, lambda a, b, c: a + 0.8 * b - 0.8 * c, 3, {"alpha": 0.8}),
-    "train-difference": (linear.train_difference, lambda a, b, c: _train(a, b, c, 0.8), 3, {"alpha": 0.8}),
+    "train-difference": (elementwise.train_difference, lambda a, b, c: _train(a, b, c, 0.8), 3, {"alpha": 0.8}),
     "triple-sum": (linear.triple_sum, lambda a, b, c: 0.5 * a + 0.2 * b + 0.3 * c, 3, {"alpha": 0.2, "beta": 0.3}),
     "sum-twice": (
         linear.sum_twice, lambda a, b, c: 0.4 * a * 0.75 + 0.6 * b * 0.75 + 0.25 * c, 3, {"alpha": 0.6, "beta": 0.25},
     ),
     "average": (linear.average, lambda *m: np.mean(m, axis=0), 3, {}),
     "similarity-add": (
-        linear.similarity_add, lambda a, b, c: _similarity(a, b, c, 0.8, 0.4), 3, {"alpha": 0.8, "beta": 0.4},
+        elementwise.similarity_add, lambda a, b, c: _similarity(a, b, c, 0.8, 0.4), 3, {"alpha": 0.8, "beta": 0.4},
     ),
-    "clamp": (linear.clamp, lambda a, b, c: np.clip(a, np.minimum(b, c), np.maximum(b, c)), 3, {}),
+    "clamp": (elementwise.clamp, lambda a, b, c: np.clip(a, np.minimum(b, c), np.maximum(b, c)), 3, {}),
     "geometric": (
         whole.geometric,
         lambda a, b: np.real(np.power(a.astype(complex), 0.7) * np.power(b.astype(complex), 0.3)), 2, {"alpha": 0.3},
@@ -93,9 +93,9 @@ def test_an_element_wise_formula_is_what_numpy_says(name: str) -> None:
 
 def test_equal_models_give_no_train_difference() -> None:
     a, b, _ = draw(8, 8)
-    result = linear.train_difference(a.clone(), a.clone(), a.clone(), alpha=1.0)
+    result = elementwise.train_difference(a.clone(), a.clone(), a.clone(), alpha=1.0)
     assert torch.equal(result, a)
-    assert torch.equal(linear.train_difference(a.clone(), b.clone(), b.clone(), alpha=1.0), a)
+    assert torch.equal(elementwise.train_difference(a.clone(), b.clone(), b.clone(), alpha=1.0), a)
 
 
 def test_slerp_keeps_to_the_arc() -> None:
@@ -276,7 +276,7 @@ def test_every_method_says_what_it_is(method: object) -> None:
     assert isinstance(method, Method)
     assert method.origin
     assert method.about
-    assert method.formula.__doc__
+    assert method.statement
     assert all(one.least <= one.default <= one.most for one in method.parameters)
 
 

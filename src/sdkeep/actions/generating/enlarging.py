@@ -13,13 +13,14 @@ from sdkeep.formats.source import FileSource
 from sdkeep.ground.errors import BadReference, FormatError, NotFoundHere
 from sdkeep.ground.kinds import Kind
 from sdkeep.ground.ref import PathRef, WordRef, parse
+from sdkeep.ground.text import one_line
 
 UPSCALER = "upscaler"
 _SHOWN = {
     "r-esrgan 4x+": "RealESRGAN_x4plus", "r-esrgan 4x+ anime6b": "RealESRGAN_x4plus_anime_6B",
     "r-esrgan 2x+": "RealESRGAN_x2plus", "r-esrgan general 4xv3": "realesr-general-x4v3",
     "r-esrgan general wdn 4xv3": "realesr-general-wdn-x4v3", "r-esrgan animevideo": "realesr-animevideov3",
-    "esrgan_4x": "ESRGAN", "scunet": "ScuNET", "scunet gan": "ScuNET", "scunet psnr": "scunet_color_real_psnr",
+    "scunet": "ScuNET", "scunet gan": "ScuNET", "scunet psnr": "scunet_color_real_psnr",
     "dat x2": "DAT_x2", "dat x3": "DAT_x3", "dat x4": "DAT_x4", "swinir 4x": "SwinIR_4x", "swinir_4x": "SwinIR_4x",
 }  # fmt: skip
 """Names that AUTOMATIC1111 shows for files it fetches itself, and the stems of those files."""
@@ -58,19 +59,19 @@ def _found(house: House, adapters: Adapters, name: str, dry_run: bool) -> Found:
 
 def _named(adapters: Adapters, name: str) -> Found:
     """By the stem of its file, or by what a WebUI shows for it."""
+    stem = _SHOWN.get(name.strip().casefold(), name)
     try:
-        return adapters.called(UPSCALER, _SHOWN.get(name.strip().casefold(), name))
+        return adapters.called(UPSCALER, stem)
     except NotFoundHere as error:
         from sdkeep.diffusion.upscaling import built_in_near
 
-        near = built_in_near(name)
+        what, near = f"there is no upscaler `{one_line(name, 80)}` here", built_in_near(name)
         if near:
-            raise NotFoundHere(
-                f"there is no upscaler `{name}`", "the nearest are " + ", ".join(f"`{one}`" for one in near),
-                f'`--hires-upscaler "{near[0]}"`',
-            ) from error  # fmt: skip
-        built = "latent modes, `Lanczos` and `Nearest` are built in, and every other upscaler is a file; "
-        raise NotFoundHere(error.what, built + error.why, error.next) from error
+            listed = ", ".join(f"`{one}`" for one in near)
+            raise NotFoundHere(what, f"the nearest are {listed}", f'`--hires-upscaler "{near[0]}"`') from error
+        why = error.why if stem == name else f"its file is called `{stem}`"
+        built = "latent modes, `Lanczos` and `Nearest` are built in, and every other is a file"
+        raise NotFoundHere(what, f"{built}; {why}", error.next) from error
 
 
 def _check_kind(one: Found) -> None:

@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
             "sdkeep lineage my-merge",
             "sdkeep lineage my-lora --licence",
             "sdkeep lineage my-merge --format svg -o family.svg",
+            "sdkeep lineage pictures/00001-1.png",
         ),
     )
     def lineage(
@@ -37,7 +38,9 @@ def register(app: typer.Typer) -> None:
         refs: Annotated[
             list[str],
             typer.Argument(
-                metavar="REF", help="Names, hashes, hub references or paths.", autocompletion=catalogue_names
+                metavar="REF",
+                help="Names, hashes, hub references, paths; a picture stands for its models.",
+                autocompletion=catalogue_names,
             ),
         ],
         form: Annotated[
@@ -53,11 +56,14 @@ def register(app: typer.Typer) -> None:
         """Draw the family tree of models, both ways, and name the base model with the path that proves it."""
         from sdkeep.actions import lineage as action
         from sdkeep.actions.batch import each
+        from sdkeep.actions.pictures import models_behind
 
         if form not in FORMATS:
             raise UsageError(f"`{form}` is no format", "known are " + ", ".join(FORMATS), "`--format svg`")
         house = face.house()
-        batch = each(refs, lambda ref: action.lineage(house, ref, depth))
+        pictured = each(refs, lambda ref: models_behind(house, ref))
+        batch = each([one for models in pictured.done for one in models], lambda ref: action.lineage(house, ref, depth))
+        batch.failed[:0] = pictured.failed
         lacking = sum(len(tree.missing) for tree in batch.done)
         notes: list[str] = []
         if fetch and lacking and (dry_run or face.confirm(f"fetching {lacking} parents", yes=yes)):

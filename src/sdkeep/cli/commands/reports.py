@@ -40,12 +40,13 @@ class Reported:
 
     def on(self, reply: Reply, files: Iterable[Audited]) -> Reply:
         """The reply with the report made: saved beside what the verb says, or instead of it."""
-        from sdkeep.actions.reporting import run_of, written
+        from sdkeep.actions.reporting import run_of, save
+        from sdkeep.audit.reports.write import pieces
 
         run = run_of(self.verb, files, reply.failures, reply.status, (self.began, datetime.now(UTC)))
-        text = written(self.form, run, self.out)
         if self.out is None:
-            return replace(reply, show=lambda out: out.document(text.removesuffix("\n")))
+            return replace(reply, show=lambda out: out.report(pieces(self.form, run)))
+        save(self.form, run, self.out)
         told = reply.show
 
         def show(out: Out) -> None:

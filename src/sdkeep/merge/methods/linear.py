@@ -1,94 +1,109 @@
-"""Element-wise formulas: separate sums, products and quotients in the working format, each rounded as IEEE 754 says.
+"""Formulas that are nothing but sums and products in the working format, each rounded as IEEE 754 says.
 
-No `lerp`, `addcmul`, `add(alpha=)` or other fused operation: those round differently from one processor to the next.
+They overwrite what they are given, and are written for any array that can be: torch's tensors and numpy's arrays give
+the same bits. No `lerp`, `addcmul`, `add(alpha=)` or other fused operation: those round differently from one processor
+to the next.
 """
 
 from __future__ import annotations
 
-from functools import reduce
 from math import asin, sin
-
-import torch
-from torch import Tensor
+from typing import Protocol, Self, TypeVar
 
 from sdkeep.merge.methods.method import Numbers
 
 
-def nothing(a: Tensor) -> Tensor:
+class Array(Protocol):
+    """Numbers that arithmetic can overwrite."""
+
+    def __imul__(self, other: float, /) -> Self:
+        """Times a number."""
+        ...
+
+    def __itruediv__(self, other: float, /) -> Self:
+        """Divided by a number."""
+        ...
+
+    def __iadd__(self, other: Self, /) -> Self:
+        """Plus as many numbers."""
+        ...
+
+    def __isub__(self, other: Self, /) -> Self:
+        """Minus as many numbers."""
+        ...
+
+
+A = TypeVar("A", bound=Array)
+
+
+def nothing(a: A) -> A:
     """a"""
     return a
 
 
-def weighted_sum(a: Tensor, b: Tensor, *, alpha: float) -> Tensor:
+def weighted_sum(a: A, b: A, *, alpha: float) -> A:
     """(1 - alpha) a + alpha b"""
-    return a.mul_(1 - alpha).add_(b.mul_(alpha))
+    a *= 1 - alpha
+    b *= alpha
+    a += b
+    return a
 
 
-def sigmoid(a: Tensor, b: Tensor, *, alpha: float) -> Tensor:
+def sigmoid(a: A, b: A, *, alpha: float) -> A:
     """(1 - t) a + t b, t = alpha² (3 - 2 alpha)"""
     return weighted_sum(a, b, alpha=alpha * alpha * (3 - 2 * alpha))
 
 
-def inverse_sigmoid(a: Tensor, b: Tensor, *, alpha: float) -> Tensor:
+def inverse_sigmoid(a: A, b: A, *, alpha: float) -> A:
     """(1 - t) a + t b, t = 1/2 - sin(asin(1 - 2 alpha) / 3)"""
     return weighted_sum(a, b, alpha=0.5 - sin(asin(1 - 2 * alpha) / 3))
 
 
-def difference(a: Tensor, b: Tensor) -> Tensor:
+def difference(a: A, b: A) -> A:
     """a - b"""
-    return a.sub_(b)
+    a -= b
+    return a
 
 
-def add(a: Tensor, delta: Tensor, *, alpha: float) -> Tensor:
+def add(a: A, delta: A, *, alpha: float) -> A:
     """a + alpha delta"""
-    return a.add_(delta.mul_(alpha))
+    delta *= alpha
+    a += delta
+    return a
 
 
-def scale(delta: Tensor, *, alpha: float) -> Tensor:
+def scale(delta: A, *, alpha: float) -> A:
     """alpha delta"""
-    return delta.mul_(alpha)
+    delta *= alpha
+    return delta
 
 
-def add_difference(a: Tensor, b: Tensor, c: Tensor, *, alpha: float) -> Tensor:
+def add_difference(a: A, b: A, c: A, *, alpha: float) -> A:
     """a + alpha (b - c)"""
-    return a.add_(b.sub_(c).mul_(alpha))
+    return add(a, difference(b, c), alpha=alpha)
 
 
-def train_difference(a: Tensor, b: Tensor, c: Tensor, *, alpha: float) -> Tensor:
-    """a + 1.8 alpha (b - c) |b - a| / (|b - c| + |b - a|), 0 where both distances are"""
-    far = b.sub(a).abs_()
-    diff = b.sub_(c)
-    scale_ = far.div(diff.abs().add_(far)).nan_to_num_(nan=0.0)
-    return a.add_(diff.mul_(scale_).mul_(1.8 * alpha))
-
-
-def triple_sum(a: Tensor, b: Tensor, c: Tensor, *, alpha: float, beta: float) -> Tensor:
+def triple_sum(a: A, b: A, c: A, *, alpha: float, beta: float) -> A:
     """(1 - alpha - beta) a + alpha b + beta c"""
-    return a.mul_(1 - alpha - beta).add_(b.mul_(alpha)).add_(c.mul_(beta))
+    a *= 1 - alpha - beta
+    b *= alpha
+    c *= beta
+    a += b
+    a += c
+    return a
 
 
-def sum_twice(a: Tensor, b: Tensor, c: Tensor, *, alpha: float, beta: float) -> Tensor:
+def sum_twice(a: A, b: A, c: A, *, alpha: float, beta: float) -> A:
     """(1 - beta) ((1 - alpha) a + alpha b) + beta c"""
     return weighted_sum(weighted_sum(a, b, alpha=alpha), c, alpha=beta)
 
 
-def average(*models: Tensor) -> Tensor:
+def average(first: A, *others: A) -> A:
     """The sum of all, divided by their number"""
-    return reduce(torch.Tensor.add_, models).div_(len(models))
-
-
-def similarity_add(a: Tensor, b: Tensor, c: Tensor, *, alpha: float, beta: float) -> Tensor:
-    """(1 - s) (a + alpha (b - c)) + s ((1 - alpha/2) a + alpha/2 b), s = beta (a b / max(|a|, |b|)² + 1) / 2"""
-    widest = torch.maximum(a.abs(), b.abs())
-    alike = a.mul(b).div_(widest.mul_(widest)).add_(1).div_(2).mul_(beta).nan_to_num_(nan=beta)
-    summed = a.mul(1 - alpha / 2).add_(b.mul(alpha / 2)).mul_(alike)
-    return add_difference(a, b, c, alpha=alpha).mul_(alike.neg_().add_(1)).add_(summed)
-
-
-def clamp(a: Tensor, *bounds: Tensor) -> Tensor:
-    """a, kept between the least and the greatest of the bounds"""
-    least, most = reduce(torch.minimum, bounds), reduce(torch.maximum, bounds)
-    return torch.minimum(torch.maximum(a, least), most)
+    for one in others:
+        first += one
+    first /= 1 + len(others)
+    return first
 
 
 def ends(numbers: Numbers) -> int | None:

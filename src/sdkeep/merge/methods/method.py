@@ -6,11 +6,15 @@ is how the element-wise ones run over gigabytes without asking for memory.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Numbers = Mapping[str, float]
 """Parameters by name, as they hold for one tensor."""
@@ -49,6 +53,24 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """A formula of tensors by its module here and its name. Torch takes seconds to import, and is when it is called."""
+
+    module: str
+    name: str
+
+    @property
+    def function(self) -> Callable[..., Tensor]:
+        """The formula itself."""
+        found: Callable[..., Tensor] = getattr(import_module(f"{__package__}.{self.module}"), self.name)
+        return found
+
+    def __call__(self, *tensors: Tensor, **numbers: float) -> Tensor:
+        """What the formula gives."""
+        return self.function(*tensors, **numbers)
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """One way to merge.
 
@@ -71,6 +93,17 @@ class Method:
     copies: Callable[[Numbers], int | None] | None = None
     seeded: bool = False
     ranged: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the formula is nothing but arithmetic, and so works on numpy's arrays as well as on tensors."""
+        return not isinstance(self.formula, Later)
+
+    @property
+    def statement(self) -> str:
+        """The formula in words."""
+        function = self.formula.function if isinstance(self.formula, Later) else self.formula
+        return (inspect.getdoc(function) or "").partition("\n\n")[0]
 
     @property
     def exactness(self) -> Exactness:
