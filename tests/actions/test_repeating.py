@@ -112,7 +112,7 @@ def test_a_size_that_latents_cannot_have_is_what_the_webui_made_of_it(world: Wor
 
 
 def test_an_old_hypernetwork_goes_into_the_prompt(world: World) -> None:
-    found = read(world, "Hypernet: next(0123abcd), Hypernet strength: 0.5")
+    found = read(world, "Hypernet: next, Hypernet strength: 0.5")
     assert found.prompt == "a photo of a seven<hypernet:next:0.5>"
 
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from sdkeep.merge.blocks import Compat, Weighting
+from sdkeep.merge.calculating import Manner
 from sdkeep.merge.parents import opened
 from sdkeep.merge.plan import Allowances, plan
 from sdkeep.merge.recipe import Model, Output, Parent, Recipe, Step, checked
-from sdkeep.merge.run import Manner, Merged, run
+from sdkeep.merge.run import Merged, run
 from tests.makers import checkpoints
 
 Numbers = Mapping[str, float | Weighting]

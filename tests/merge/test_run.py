@@ -20,12 +20,13 @@ from sdkeep.ground.errors import DiskFull, FormatError, UsageError, WouldOverwri
 from sdkeep.ground.events import Event, Moved, Stop, Stopped
 from sdkeep.merge import arithmetic, jobs
 from sdkeep.merge.blocks import Weighting
+from sdkeep.merge.calculating import Manner
 from sdkeep.merge.methods.method import Exactness
 from sdkeep.merge.methods.registry import METHODS
 from sdkeep.merge.parents import opened
 from sdkeep.merge.plan import plan
 from sdkeep.merge.recipe import Output
-from sdkeep.merge.run import Manner, run
+from sdkeep.merge.run import run
 from tests.makers import checkpoints
 from tests.merge.conftest import merge_files, recipe_of, sha256
 
@@ -196,7 +197,7 @@ sys.path.insert(0, ".")
 from sdkeep.merge import jobs, arithmetic
 jobs.ELEMENTS = arithmetic.ELEMENTS = 2048
 from tests.merge.conftest import merge_files
-from sdkeep.merge.run import Manner
+from sdkeep.merge.calculating import Manner
 folder = Path(sys.argv[1])
 print("begun", flush=True)
 files = [folder / f"{name}.safetensors" for name in "abc"]

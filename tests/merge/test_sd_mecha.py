@@ -23,13 +23,14 @@ from sd_mecha.extensions.builtin.merge_methods import (
 )
 
 from sdkeep.merge.blocks import Compat, Weighting
+from sdkeep.merge.calculating import Manner
 from sdkeep.merge.draft import Draft
 from sdkeep.merge.mecha import from_mecha
 from sdkeep.merge.methods import elementwise, linear, sparse, whole
 from sdkeep.merge.parents import opened
 from sdkeep.merge.plan import block_map, plan
 from sdkeep.merge.recipe import Output, Parent
-from sdkeep.merge.run import Manner, run
+from sdkeep.merge.run import run
 from tests.makers import checkpoints
 from tests.merge.conftest import merge_files
 

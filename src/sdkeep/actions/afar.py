@@ -36,7 +36,7 @@ def look_from_afar(house: House, release: Release, file: RemoteFile) -> Seen:
     source = HttpSource(
         house.web,
         file.url,
-        limits=RangeLimits(MOST_BYTES, MOST_REQUESTS),
+        limits=RangeLimits(MOST_BYTES, MOST_REQUESTS, house.stop.wait),
         fallbacks=file.fallbacks,
         refused=lambda answer: refused(house, release, answer),
     )

@@ -15,6 +15,7 @@ from sdkeep.actions.generating.bench import Bench, Cast, Machine
 from sdkeep.actions.generating.enlarging import UPSCALER, enlarging
 from sdkeep.actions.generating.finding import Files
 from sdkeep.actions.generating.recording import Model, hashes, record, summed
+from sdkeep.actions.generating.sample import USUAL, sample_file
 from sdkeep.actions.generating.saving import Album
 from sdkeep.actions.generating.showing import Showing
 from sdkeep.actions.generating.texts import Dialect, Sheet
@@ -152,7 +153,8 @@ def generate(house: House, request: GenerateRequest) -> Generated:
         return _nothing_fetched(request, again)
     path = finding.found(house, files, dry_run=request.dry_run)[finding.MODEL].path
     family, trained_at = finding.look_at(path)
-    wish = replace(wish, size=trained_at or SIZES.get(family, (512, 512)))
+    usual = USUAL if sample_file(files.model) else {}
+    wish = replace(wish, size=trained_at or SIZES.get(family, (512, 512)), values={**usual, **wish.values})
     sheets = request.dialect.sheets(job_of(wish, files.init, files.mask), literal=request.prompt is None)
     known = {turn: finding.found(house, turn, dry_run=request.dry_run) for turn in _turns(files, sheets)}
     around = Around(files.adapters, path, family, again.settled if again else {})

@@ -1,7 +1,8 @@
 """What goes into a merge: references to files on disk, fetched where they are missing, with their SHA-256.
 
 A plain path opens no catalogue. Digests of files outside the store are kept in `digests.json` in the home, by path,
-size and time of change, so that a model is hashed once and not for every merge.
+size and time of change, so that a model is hashed once and not for every merge; so are the tensors in it that hold
+numbers which are not finite.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -164,6 +165,21 @@ def hashed(house: House, found: Sequence[Ingredient]) -> tuple[Ingredient, ...]:
     return tuple(replace(one, sha256=known[one.path]) for one in found)
 
 
+def looked_at(
+    house: House, found: Sequence[Ingredient], look: Callable[[int], tuple[str, ...]]
+) -> tuple[tuple[str, ...], ...]:
+    """What `look` says of each file, by its place: a model's flaws. It is noted, so that each is read once."""
+    notes = _Notes(house.settings.home / "digests.json")
+    known = {place: notes.flaws(one.path) for place, one in enumerate(found)}
+    unknown = [place for place, flaws in known.items() if flaws is None]
+    if unknown:
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            fresh = dict(zip(unknown, pool.map(look, unknown), strict=True))
+        notes.keep_flaws({found[place].path: flaws for place, flaws in fresh.items()})
+        known |= fresh
+    return tuple(known[place] or () for place in range(len(found)))
+
+
 def _digest(house: House) -> Callable[[Path], str]:
     return lambda path: digest_file(path, _SHA256, report=house.report, stop=house.stop)[0].value
 
@@ -184,7 +200,7 @@ def _of_catalogue(house: House, path: Path) -> str:
 
 
 class _Notes:
-    """Digests of files by path, as long as size, time and inode stay. Losing it costs a hash."""
+    """Digests and flaws of files by path, as long as size, time and inode stay. Losing it costs a reading."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -196,17 +212,37 @@ class _Notes:
 
     def of(self, path: Path) -> str:
         """The SHA-256 of a file that is as it was."""
-        note = self._known.get(str(path.absolute()))
-        if not isinstance(note, list) or note[:3] != _stamp(path) or len(note) != 4:
-            return ""
-        digest = str(note[3])
+        note = self._fresh(path)
+        digest = str(note[3]) if len(note) > 3 else ""
         return digest if re.fullmatch(r"[0-9a-f]{64}", digest) else ""
 
-    def keep(self, digests: dict[Path, str]) -> None:
+    def flaws(self, path: Path) -> tuple[str, ...] | None:
+        """What was found in a file that is as it was; None when nobody has looked."""
+        note = self._fresh(path)
+        flaws = note[4] if len(note) > 4 else None
+        return tuple(map(str, flaws)) if isinstance(flaws, list) else None
+
+    def keep(self, digests: Mapping[Path, str]) -> None:
         """Remember digests just taken."""
         for path, digest in digests.items():
-            self._known.pop(str(path.absolute()), None)
-            self._known[str(path.absolute())] = [*_stamp(path), digest]
+            self._put(path, [digest, *self._fresh(path)[4:]])
+        self._save()
+
+    def keep_flaws(self, flaws: Mapping[Path, tuple[str, ...]]) -> None:
+        """Remember what was just found in files."""
+        for path, names in flaws.items():
+            self._put(path, [self.of(path), list(names)])
+        self._save()
+
+    def _fresh(self, path: Path) -> list[object]:
+        note = self._known.get(str(path.absolute()))
+        return note if isinstance(note, list) and note[:3] == _stamp(path) else []
+
+    def _put(self, path: Path, facts: list[object]) -> None:
+        self._known.pop(str(path.absolute()), None)
+        self._known[str(path.absolute())] = [*_stamp(path), *facts]
+
+    def _save(self) -> None:
         kept = dict(list(self._known.items())[-_MOST_KEPT:])
         part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdkeep.actions.house import House
-from sdkeep.actions.ingredients import Ingredient, hashed, located, readable
+from sdkeep.actions.ingredients import Ingredient, hashed, located, looked_at, readable
 from sdkeep.ground.errors import NotPlaceable, UsageError, WouldOverwrite
 from sdkeep.ground.licence import Use
 from sdkeep.store.names import split_name
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from sdkeep.actions.placing import Placed
     from sdkeep.merge.alignment import Alignment
     from sdkeep.merge.blocks import Weighting
+    from sdkeep.merge.calculating import Manner
     from sdkeep.merge.draft import Draft
     from sdkeep.merge.parents import Opened
     from sdkeep.merge.plan import Plan
     from sdkeep.merge.recipe import Recipe
-    from sdkeep.merge.run import Manner, Merged
+    from sdkeep.merge.run import Merged
     from sdkeep.merge.target import Change
     from sdkeep.weights.adapters.fitting import Fit
 
@@ -57,7 +58,7 @@ class MergeRequest:
     @property
     def manner(self) -> Manner:
         """How the engine runs."""
-        from sdkeep.merge.run import Manner
+        from sdkeep.merge.calculating import Manner
 
         return Manner(self.threads, self.device, self.keep_non_finite)
 
@@ -127,12 +128,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan with the files it reads and what is to be told about it."""
+    """A plan with the files it reads, what is to be told about it, and how to run it."""
 
     plan: Plan
     found: tuple[Ingredient, ...]
-    unmatched: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    unmatched: tuple[str, ...]
+    warnings: tuple[str, ...]
+    manner: Manner
 
 
 def merge(house: House, request: MergeRequest) -> MergedFile:
@@ -220,7 +222,34 @@ def planned(
             licences = _licences(house, files)
             unmatched = tuple(name for fit in fits for name in fit.lost)
             warnings = (*licences, *(text for fit in fits for text in fit.told()))
-            yield Prepared(decided, files, unmatched, warnings)
+            ready = Prepared(decided, files, unmatched, warnings, request.manner)
+            yield ready if request.dry_run else _sound(house, ready)
+
+
+def _sound(house: House, ready: Prepared) -> Prepared:
+    """The same, all that is merged known to be finite; raises `FormatError` where it is not and that is not wanted."""
+    from sdkeep.merge.blocks import Compat
+    from sdkeep.merge.finite import not_finite, refused
+
+    plan, manner = ready.plan, ready.manner
+    if manner.keep_non_finite or plan.recipe.output.compat is Compat.A1111:
+        return ready
+    flaws = looked_at(
+        house,
+        [ready.found[place] for place in plan.parents],
+        lambda place: not_finite(plan.parents[place], house.report, house.stop),
+    )
+    used: dict[int, set[str]] = {place: set() for place in plan.parents}
+    for target in plan.targets:
+        if target.program is not None or target.changes:
+            for leaf in target.leaves:
+                used[leaf.parent].add(leaf.entry.name)
+    bad = {place: [name for name in flaws[place] if name in used[place]] for place in plan.parents}
+    if any(bad.values()):
+        names = [plan.parents[place].name for place, tensors in bad.items() if tensors]
+        raise refused(names, list(dict.fromkeys(name for tensors in bad.values() for name in tensors)))
+    sound = frozenset(place for place in plan.parents if not flaws[place])
+    return replace(ready, manner=replace(manner, finite=sound))
 
 
 @contextmanager
@@ -261,7 +290,7 @@ def _to_file(house: House, request: MergeRequest, ready: Prepared) -> MergedFile
 
     assert request.out is not None  # noqa: S101  the caller has looked
     config = _config_target(request, ready)
-    done = run(ready.plan, request.out, request.manner, report=house.report, stop=house.stop)
+    done = run(ready.plan, request.out, ready.manner, report=house.report, stop=house.stop)
     if config is not None:
         shutil.copyfile(config, request.out.with_suffix(config.suffix))
     beside = str(request.out.with_suffix(config.suffix)) if config else ""
@@ -289,7 +318,7 @@ def _to_store(house: House, request: MergeRequest, ready: Prepared) -> MergedFil
     name = request.name or default_name(ready.found)
     staged = store.staging / f"merge-{hashlib.sha256(ready.plan.header).hexdigest()[:16]}.safetensors"
     staged.unlink(missing_ok=True)
-    done = run(ready.plan, staged, request.manner, report=house.report, stop=house.stop)
+    done = run(ready.plan, staged, ready.manner, report=house.report, stop=house.stop)
     try:
         taken = take_in(house, store, Arrival(staged, f"{name}.safetensors"), Terms())
     finally:

@@ -144,7 +144,7 @@ def again(house: House, text: str, given: Sequence[str], request: MergeRequest) 
         TemporaryDirectory(prefix=".sdkeep-again-", dir=(request.out or path).absolute().parent) as folder,
     ):
         out = request.out or Path(folder) / "again.safetensors"
-        done = run(ready.plan, out, request.manner, report=house.report, stop=house.stop)
+        done = run(ready.plan, out, ready.manner, report=house.report, stop=house.stop)
         differs = _difference(house, path, out, ready.plan.header)
         told = answer(ready, done, path=str(request.out or ""))
     return Again(str(path), not differs, told.exactness, told, differs)

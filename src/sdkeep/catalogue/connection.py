@@ -149,7 +149,7 @@ def _row(values: Any) -> Any:
 
 def _storable(value: object) -> object:
     if isinstance(value, str):
-        return spelt(value)
+        return value if value.isascii() and "\0" not in value else spelt(value)
     if isinstance(value, int) and not -_LARGEST <= value <= _LARGEST:
         return _LARGEST if value > 0 else -_LARGEST  # a size that no file has, claimed by somebody
     return value

@@ -5,39 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
 from sdkeep.catalogue.connection import changed, query
 from sdkeep.catalogue.packing import findings, flags, packed, packed_findings, words
 from sdkeep.ground.licence import Licence, Use
 from sdkeep.ground.verdict import Allowance, Basis, Outcome, Verdict
 
-_SAME_VERDICT = text("DELETE FROM verdict WHERE artifact_id = :artifact_id AND engine = :engine AND policy = :policy")
+_SAME_VERDICT = "DELETE FROM verdict WHERE artifact_id = ? AND engine = ? AND policy = ?"
+_VERDICT = """INSERT INTO verdict (artifact_id, outcome, container, engine, policy, at, findings, unread)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 def put_verdicts(connection: Connection, verdicts: Mapping[int, Verdict], at: str) -> None:
     """Record verdicts by artifact; one by the same engine under the same policy is replaced, older ones stay."""
-    from sdkeep.catalogue import tables
-
     if any(verdict.basis is not Basis.WHOLE for verdict in verdicts.values()):
         raise ValueError("a verdict formed from parts of a file is provisional and never stored")
     if not verdicts:
         return
+    same = [(artifact_id, verdict.engine, verdict.policy) for artifact_id, verdict in verdicts.items()]
     rows = [
-        {
-            "artifact_id": artifact_id,
-            "outcome": verdict.outcome.value,
-            "container": verdict.container,
-            "engine": verdict.engine,
-            "policy": verdict.policy,
-            "at": at,
-            "findings": packed_findings(verdict.findings),
-            "unread": packed(verdict.unread),
-        }
+        (
+            artifact_id,
+            verdict.outcome.value,
+            verdict.container,
+            verdict.engine,
+            verdict.policy,
+            at,
+            packed_findings(verdict.findings) if verdict.findings else "[]",
+            packed(verdict.unread) if verdict.unread else "[]",
+        )
         for artifact_id, verdict in verdicts.items()
     ]
-    connection.execute(_SAME_VERDICT, rows)
-    connection.execute(tables.METADATA.tables["verdict"].insert(), rows)
+    connection.exec_driver_sql(_SAME_VERDICT, same)
+    connection.exec_driver_sql(_VERDICT, rows)
 
 
 def verdict_of(connection: Connection, sha256: str) -> Verdict | None:

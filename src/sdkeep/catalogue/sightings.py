@@ -20,9 +20,11 @@ from sdkeep.ground.record import Artifact, Location
 from sdkeep.ground.verdict import Verdict
 
 _BATCH = 500
-_PLACES = """INSERT INTO location (path, artifact_id, ui_id, method, ours, blob_root, inode, mtime_ns, size, missing_at,
+_ARTIFACT = "INSERT INTO artifact (id, keywords, {columns}) VALUES (?, '', {marks})"
+_NAME = "INSERT INTO artifact_name (name, artifact_id) VALUES (?, ?)"
+_PLACE = """INSERT INTO location (path, artifact_id, ui_id, method, ours, blob_root, inode, mtime_ns, size, missing_at,
     verified_at)
-VALUES (:path, :artifact, (SELECT id FROM ui WHERE name = :ui), :method, :ours, '', :inode, :mtime, :size, '', '')
+VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, '', '')
 ON CONFLICT (path) DO UPDATE SET artifact_id = excluded.artifact_id, ui_id = excluded.ui_id, method = excluded.method,
 ours = excluded.ours, blob_root = '', inode = excluded.inode, mtime_ns = excluded.mtime_ns, size = excluded.size,
 missing_at = '', verified_at = ''"""
@@ -89,27 +91,33 @@ def put(connection: Connection, sightings: Sequence[Sighting], at: str) -> tuple
     A path that was recorded already shows the new file from now on; what it showed before stays on record, unless
     that was never hashed either.
     """
-    from sdkeep.catalogue import tables
-
     before = [row.artifact_id for row in _rows(connection, [s.location.path for s in sightings]) if row.sha256 is None]
     first = 1 + int(query(connection, "SELECT coalesce(max(id), 0) AS last FROM artifact")[0].last)
     given: dict[str, int] = {}
-    rows, named, lying, verdicts = [], [], [], {}
+    rows: list[tuple[object, ...]] = []
+    named: list[tuple[str, int]] = []
+    lying: list[tuple[object, ...]] = []
+    verdicts: dict[int, Verdict] = {}
+    columns: Sequence[str] = ()
     wishes = [names.wished(sighting.artifact) for sighting in sightings]
     taken = names.taken(connection, wishes)
+    uis = {row.name: row.id for row in query(connection, "SELECT name, id FROM ui")}
     for number, (sighting, wish) in enumerate(zip(sightings, wishes, strict=True), first):
-        facts = replace(sighting.artifact, added=sighting.artifact.added or at)
         name = _free(connection, wish, given) if wish in taken or wish in given else wish
         given.setdefault(name, 1)
-        rows.append({"id": number, "keywords": "", **artifacts.values_of(facts)})
-        named.append({"name": name, "artifact_id": number})
-        lying.append(_place(sighting.location, number))
+        values = artifacts.values_of(sighting.artifact)
+        values["added_at"] = values["added_at"] or at
+        columns = columns or list(values)
+        rows.append((number, *values.values()))
+        named.append((name, number))
+        lying.append(_place(sighting.location, number, uis.get(sighting.location.ui)))
         if sighting.verdict:
             verdicts[number] = sighting.verdict
     if rows:
-        connection.execute(tables.METADATA.tables["artifact"].insert(), rows)
-        connection.execute(tables.METADATA.tables["artifact_name"].insert(), named)
-        connection.execute(text(_PLACES), lying)
+        marks = ", ".join("?" * len(columns))
+        connection.exec_driver_sql(_ARTIFACT.format(columns=", ".join(columns), marks=marks), rows)
+        connection.exec_driver_sql(_NAME, named)
+        connection.exec_driver_sql(_PLACE, lying)
         evidence.put_verdicts(connection, verdicts, at)
     for number, sighting in enumerate(sightings, first):
         if sighting.edges:
@@ -119,7 +127,7 @@ def put(connection: Connection, sightings: Sequence[Sighting], at: str) -> tuple
         if sighting.licence:
             evidence.put_licence(connection, number, sighting.licence)
     _drop_lonely(connection, before)
-    return tuple(str(row["name"]) for row in named)
+    return tuple(name for name, _ in named)
 
 
 def waiting(connection: Connection, after: tuple[int, str], limit: int) -> tuple[Location, ...]:
@@ -249,14 +257,7 @@ def _names(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
     return found
 
 
-def _place(location: Location, artifact_id: int) -> dict[str, object]:
-    return {
-        "path": location.path,
-        "artifact": artifact_id,
-        "ui": location.ui,
-        "method": location.method.value,
-        "ours": location.ours,
-        "inode": str(location.inode),
-        "mtime": location.mtime_ns,
-        "size": location.size,
-    }
+def _place(location: Location, artifact_id: int, ui_id: int | None) -> tuple[object, ...]:
+    """The values of `_PLACE`."""
+    seen = (str(location.inode), location.mtime_ns, location.size)
+    return (location.path, artifact_id, ui_id, location.method.value, location.ours, *seen)

@@ -24,6 +24,24 @@ class Command(TyperCommand):
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Arguments, then options under the headings of their groups; those of no group last."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            heading = "Arguments" if parameter.param_type_name == "argument" else _heading(parameter)
+            if (row := parameter.get_help_record(ctx)) is not None:
+                sections.setdefault(heading, []).append(row)
+        for heading in sorted(sections, key=lambda one: (one != "Arguments") + 2 * (one == _UNGROUPED)):
+            with formatter.section(heading):
+                formatter.write_dl(sections[heading])
+
+
+_UNGROUPED = "Options"
+
+
+def _heading(parameter: Any) -> str:
+    return getattr(parameter, "rich_help_panel", None) or _UNGROUPED
+
 
 class Group(TyperGroup):
     """A group whose own options are read so too."""

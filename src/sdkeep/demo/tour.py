@@ -113,13 +113,13 @@ ENGINE_STEPS: tuple[Step, ...] = (
     Step(
         "generate",
         "Make a picture with the sample model that comes with sdkeep",
-        ("generate", "a photo of a seven", "--model", "digits", "--seed", "1", "-o", PICTURES),
+        ("generate", "a photo of a seven", "--model", "digits", "--seed", "2", "-o", PICTURES),
         "Plain torch, no WebUI. The sample model knows handwritten digits of 32x32, and nothing else.",
     ),
     Step(
         "repeat",
         "Make the same picture again from nothing but the picture",
-        ("generate", "--from-image", f"{PICTURES}/00001-1.png", "-o", PICTURES),
+        ("generate", "--from-image", f"{PICTURES}/00001-2.png", "-o", PICTURES),
         "Its prompt, seed, sampler and the hash of its model are inside it. The two files have the same bytes.",
     ),
     Step(
@@ -131,8 +131,8 @@ ENGINE_STEPS: tuple[Step, ...] = (
     Step(
         "grid",
         "Draw every digit in one labelled picture",
-        ("generate", "a photo of a zero", "--model", "digits", "--steps", "12", "--cfg", "3", "--seed", "1",
-         "--grid", f"Prompt S/R: {_WORDS}; Seed: 1-2", "-o", f"{PICTURES}/grid"),
+        ("generate", "a photo of a zero", "--model", "digits", "--steps", "12",
+         "--grid", f"Prompt S/R: {_WORDS}; Seed: 2-3", "-o", f"{PICTURES}/grid"),
         "Twenty pictures, and all of them in one that anyone can read.",
     ),
 )  # fmt: skip

@@ -22,7 +22,8 @@ MOST_STACKED = 64
 MOST_PICKLES, MOST_OPCODES, MOST_UNPACKED = 1024, 16_000_000, 512 << 20
 """Pickles of one file, their opcodes and their bytes; a TorchScript program has some dozens of small ones."""
 
-_FIRST_WINDOW = 1 << 20
+_FIRST_WINDOW, _GROWTH = 1 << 20, 8
+_FIRST_GLANCE, _SLOW_GROWTH = 1 << 16, 2  # from afar every byte counts, and what was read is kept
 
 
 @dataclass(slots=True)
@@ -120,7 +121,8 @@ def is_binary_pickle(front: bytes) -> bool:
 
 def pickle_at(draft: Draft, offset: int, member: str = "") -> Reading:
     """Read one pickle that lies bare in the file from `offset` on, fetching no more than it needs."""
-    source, window = draft.source, _FIRST_WINDOW
+    source = draft.source
+    window, growth = (_FIRST_WINDOW, _GROWTH) if draft.thorough else (_FIRST_GLANCE, _SLOW_GROWTH)
     while True:
         draft.check()
         data = source.read_at(offset, min(window, source.size - offset))
@@ -128,7 +130,7 @@ def pickle_at(draft: Draft, offset: int, member: str = "") -> Reading:
         whole = offset + len(data) >= source.size
         if reading.complete or whole or window >= MOST_PICKLE or not _cut(reading):
             break
-        window *= 8
+        window *= growth
     if not reading.complete and not whole and _cut(reading):
         draft.flaw("pickle-too-large", f"a pickle is longer than {MOST_PICKLE:,} bytes", offset, member)
         draft.unread.append(f"the pickle at byte {offset:,} beyond its first {len(data):,} bytes")

@@ -20,6 +20,9 @@ RANK: dict[str, int] = {code: place for place, code in enumerate(BITS)}
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 """The formats a change of precision applies to; 8-bit floats are already a choice and stay as they are."""
 
+REALS = FLOATS | {"F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ"}
+"""What weights are stored in: floating, one by one, the 8-bit ones included."""
+
 FOREIGN_BITS: dict[str, int] = {
     "complex128": 128, "complex32": 32, "qint8": 8, "quint8": 8, "qint32": 32, "quint4x2": 8, "quint2x4": 8,
     "float4_e2m1fn_x2": 8,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NoReturn
 
 from sdkeep.formats.contents import Flaw, Span, Tensor
@@ -49,7 +50,7 @@ def read_header(source: Source) -> Header:
     table = _parse(text, source.name)
     metadata: dict[str, str] = {}
     tensors: dict[str, Tensor | None] = {}
-    for name, entry in table.pairs:
+    for name, entry in table:
         if name in tensors:
             flaws.append(_flaw("duplicate-key", f"the name `{name}` appears twice; readers differ in which they take"))
         if name == "__metadata__":
@@ -89,14 +90,8 @@ def _refuse(name: str, why: str, rule: str, cause: Exception | None = None) -> N
     ) from cause
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
-    """A JSON object with its pairs as written, duplicates included."""
-
-    pairs: list[tuple[str, object]]
-
-    def get(self, key: str) -> object:
-        return next((value for name, value in reversed(self.pairs) if name == key), None)
+_Object = tuple[tuple[str, object], ...]
+"""A JSON object with its pairs as written, duplicates included; a JSON list is a list."""
 
 
 def _parse(text: bytes, name: str) -> _Object:
@@ -104,10 +99,10 @@ def _parse(text: bytes, name: str) -> _Object:
         raise ValueError(f"{word} is no JSON")
 
     try:
-        value = json.loads(text.decode(), object_pairs_hook=_Object, parse_constant=refuse_constant)
+        value = json.loads(text.decode(), object_pairs_hook=tuple, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         _refuse(name, f"it is no JSON text: {error}", "header-not-json", error)
-    if not isinstance(value, _Object):
+    if not isinstance(value, tuple):
         _refuse(name, "it is no JSON object", "header-not-json")
     return value
 
@@ -119,11 +114,11 @@ def _flaw(rule: str, why: str, offset: int | None = None, member: str = "", grav
 def _metadata(entry: object, flaws: list[Flaw]) -> dict[str, str]:
     if entry is None:
         return {}
-    if not isinstance(entry, _Object):
+    if not isinstance(entry, tuple):
         flaws.append(_flaw("metadata-not-text", "`__metadata__` is no JSON object"))
         return {}
     found: dict[str, str] = {}
-    for key, value in entry.pairs:
+    for key, value in entry:
         if key in found:
             flaws.append(_flaw("duplicate-metadata", f"the metadata key `{key}` appears twice", grave=False))
         if isinstance(value, str):
@@ -139,13 +134,13 @@ def _tensor(name: str, entry: object, data_start: int, flaws: list[Flaw]) -> Ten
     def bad(rule: str, why: str) -> None:
         flaws.append(_flaw(rule, f"`{name}`: {why}", member=name))
 
-    if not isinstance(entry, _Object):
+    if not isinstance(entry, tuple):
         bad("tensor-malformed", "the entry is no JSON object")
         return None
-    keys = [key for key, _ in entry.pairs]
-    if len(set(keys)) != len(keys):
+    said: dict[str, object] = dict(entry)  # of doubled fields the last
+    if len(said) != len(entry):
         bad("duplicate-key", "a field appears twice in its entry")
-    dtype, shape, offsets = entry.get("dtype"), _naturals(entry.get("shape")), _naturals(entry.get("data_offsets"))
+    dtype, shape, offsets = said.get("dtype"), _naturals(said.get("shape")), _naturals(said.get("data_offsets"))
     if not isinstance(dtype, str) or shape is None or len(shape) > _MOST_DIMENSIONS:
         bad("tensor-malformed", "dtype or shape is missing or of the wrong kind")
         return None
@@ -165,21 +160,22 @@ def _tensor(name: str, entry: object, data_start: int, flaws: list[Flaw]) -> Ten
 def _naturals(value: object) -> tuple[int, ...] | None:
     if not isinstance(value, list):
         return None
-    if not all(type(item) is int and 0 <= item < _MOST for item in value):
-        return None
+    for item in value:
+        if type(item) is not int or not 0 <= item < _MOST:
+            return None
     return tuple(value)
 
 
 def _coverage(tensors: Iterable[Tensor], data_start: int, size: int) -> Iterable[Flaw]:
     """The format demands that tensors cover the payload exactly: no holes, no sharing, nothing after the last."""
     reached = data_start
-    spans = [(tensor.span, tensor.name) for tensor in tensors if tensor.span]
-    for span, name in sorted(spans, key=lambda pair: (pair[0].offset, pair[0].length)):
-        end = span.offset + span.length
-        if span.offset > reached:
-            yield _flaw("payload-hole", f"{span.offset - reached:,} bytes before `{name}` belong to no tensor", reached)
-        elif span.offset < reached:
-            yield _flaw("payload-overlap", f"`{name}` begins inside another tensor", span.offset, name)
+    spans = [(tensor.span.offset, tensor.span.length, tensor.name) for tensor in tensors if tensor.span]
+    for offset, length, name in sorted(spans, key=itemgetter(0, 1)):
+        end = offset + length
+        if offset > reached:
+            yield _flaw("payload-hole", f"{offset - reached:,} bytes before `{name}` belong to no tensor", reached)
+        elif offset < reached:
+            yield _flaw("payload-overlap", f"`{name}` begins inside another tensor", offset, name)
         reached = max(reached, end)
         if end > size:
             yield _flaw("payload-short", f"`{name}` ends {end - size:,} bytes behind the end of the file", size, name)

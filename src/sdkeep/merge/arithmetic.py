@@ -6,31 +6,69 @@ that the memory of element-wise merges does not depend on the model, and the sys
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
+from sdkeep.ground.errors import UsageError
+from sdkeep.ground.events import Report, Stop
+from sdkeep.merge.calculating import Result
 from sdkeep.merge.expression import Leaf, Load, Program
 from sdkeep.merge.jobs import ELEMENTS, Piece, Whole
 from sdkeep.merge.parents import Opened
+from sdkeep.merge.plan import Plan
+from sdkeep.merge.ranges import Ranges, ranges_of
 from sdkeep.merge.recipe import seed_for
 from sdkeep.weights.dtypes import TORCH
 from sdkeep.weights.reading import fill, read
 from sdkeep.weights.rounding import rounded, to_bytes
 
-Ranges = Mapping[int, tuple[float, float]]
-"""For steps whose method asks for it: the least and the greatest likeness over the whole model."""
+
+@contextmanager
+def torch_engine(plan: Plan, device: str) -> Iterator[TorchEngine]:
+    """Torch, with one thread an operation for as long as the block lasts: jobs are what is done side by side.
+
+    Raises `UsageError` for a device that is not there.
+    """
+    try:
+        torch.zeros(1, device=torch.device(device))
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(
+            f"there is no device `{device}` for torch here", str(error).partition("\n")[0], "leave `--device` out"
+        ) from error
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield TorchEngine(plan, device)
+    finally:
+        torch.set_num_threads(before)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Bytes to write. `bad` is the first number that is not finite, as a place in the job, or None."""
+class TorchEngine:
+    """Tensors on a device."""
 
-    data: memoryview
-    bad: int | None = None
-    parents: tuple[int, ...] = ()
+    def __init__(self, plan: Plan, device: str) -> None:
+        self._plan = plan
+        self._device = device
+        self._ranges: Ranges = {}
+
+    @property
+    def build(self) -> str:
+        """Torch's version and the device."""
+        return f"torch {torch.__version__} {self._device}"
+
+    @torch.inference_mode()
+    def prepare(self, report: Report, stop: Stop) -> None:
+        """The first pass of methods that need one."""
+        self._ranges = ranges_of(self._plan, report, stop)
+
+    @contextmanager
+    def calculator(self) -> Iterator[Calculator]:
+        """Arithmetic for the thread that asks."""
+        with torch.inference_mode():  # counts for this thread only
+            yield Calculator(self._plan.parents, self._plan.recipe.seed, self._ranges, self._device)
 
 
 class Calculator:

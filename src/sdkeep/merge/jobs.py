@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sdkeep.formats.dtypes import count
+from sdkeep.formats.dtypes import BITS, count
 from sdkeep.merge.expression import Leaf, Load, Program
 from sdkeep.merge.plan import Plan
 from sdkeep.merge.target import Formula, Target
-from sdkeep.weights.dtypes import item_size
 
 ELEMENTS = 1 << 18
 """Numbers in one computed piece: what a core's own cache holds of the parents and the result."""
 
 _COPIED = 16 << 20
+
+
+def width_of(code: str) -> int:
+    """Bytes of one number; those narrower than a byte are refused when a parent is opened."""
+    return BITS[code] // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Piece:
     @property
     def length(self) -> int:
         """Bytes of the result."""
-        return self.elements * item_size(self.dtype)
+        return self.elements * width_of(self.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ def _join(last: Job, job: Job) -> Job | None:
     if not isinstance(last, Piece) or not isinstance(job, Piece) or last.dtype != job.dtype:
         return None
     ends = [
-        source + last.elements * item_size(leaf.entry.dtype)
+        source + last.elements * width_of(leaf.entry.dtype)
         for source, leaf in zip(last.sources, last.program.leaves, strict=True)
     ]
     alike = last.formula == job.formula and last.program.signature == job.program.signature
@@ -141,9 +145,9 @@ def _cut(stretches: Iterator[Job]) -> Iterator[Job]:
             for done in range(0, one.length, _COPIED):
                 yield Copy(one.offset + done, min(_COPIED, one.length - done), one.parent, one.source + done)
         else:
-            widths = [item_size(leaf.entry.dtype) for leaf in one.program.leaves]
+            widths = [width_of(leaf.entry.dtype) for leaf in one.program.leaves]
             for done in range(0, one.elements, ELEMENTS):
                 sources = tuple(source + done * width for source, width in zip(one.sources, widths, strict=True))
-                offset = one.offset + done * item_size(one.dtype)
+                offset = one.offset + done * width_of(one.dtype)
                 elements = min(ELEMENTS, one.elements - done)
                 yield Piece(offset, elements, one.dtype, one.program, sources, one.formula)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sdkeep.formats.contents import Tensor as Entry
+from sdkeep.formats.dtypes import REALS
 from sdkeep.formats.safetensors import Slot, build_header, in_file_order
 from sdkeep.formats.selection import Component, component_of
 from sdkeep.ground.errors import UsageError
@@ -25,8 +26,6 @@ from sdkeep.merge.methods.registry import find
 from sdkeep.merge.parents import Opened, check_alike, with_average
 from sdkeep.merge.recipe import PRECISIONS, Model, Recipe, Step
 from sdkeep.merge.target import Change, Target
-from sdkeep.merge.webui import webui_targets
-from sdkeep.weights.dtypes import is_float
 
 _VAE = "first_stage_model."
 _VAE_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
@@ -97,6 +96,8 @@ def plan(
     models = model_parents(recipe)
     check_alike([parents[place] for place in models])
     if recipe.output.compat is Compat.A1111:
+        from sdkeep.merge.webui import webui_targets  # torch tells the formats of its results
+
         targets, notes = webui_targets(recipe, parents), []
     else:
         averaged = {place: with_average(parents[place], recipe.output.ema) for place in models}
@@ -187,7 +188,7 @@ class _Planner:
             return own
 
     def _is_weight(self, key: str, entry: Entry) -> bool:
-        if not is_float(entry.dtype) or key.endswith("position_ids"):
+        if entry.dtype not in REALS or key.endswith("position_ids"):
             return False
         return component_of(key) is not None or not self._whole
 
@@ -252,7 +253,7 @@ class _Planner:
     def _stored(self, key: str, entry: Entry) -> str:
         """The format a tensor is written in. 8 bits are for matrices: vectors and the VAE lose too much, and get 16."""
         precision = self._recipe.output.precision
-        if not precision or not is_float(entry.dtype):
+        if not precision or entry.dtype not in REALS:
             return entry.dtype
         small = precision.startswith("fp8")
         if small and (len(entry.shape) < 2 or component_of(key) is Component.VAE):
@@ -343,7 +344,7 @@ def _fitted(key: str, entry: Entry, leaf: Leaf, parents: Mapping[int, Opened]) -
     """The leaf with the shape of the primary's tensor; of an input layer with extra channels, its first four."""
     ours, theirs = entry.shape, leaf.entry.shape
     other = parents[leaf.parent].name
-    if not is_float(leaf.entry.dtype) and is_float(entry.dtype):
+    if leaf.entry.dtype not in REALS and entry.dtype in REALS:
         raise UsageError(
             f"`{one_line(key, 90)}` of `{other}` holds integers", f"it is stored as {leaf.entry.dtype}",
             "that file is damaged, or quantised",

@@ -6,6 +6,8 @@ count (hako-mikan/sd-webui-supermerger).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -16,10 +18,13 @@ from sdkeep.merge.plan import Plan
 from sdkeep.merge.target import Target
 from sdkeep.weights.reading import read
 
+Ranges = Mapping[int, tuple[float, float]]
+"""For steps whose method asks for it: the least and the greatest likeness over the whole model."""
+
 _TRIM = 0.01
 
 
-def ranges_of(plan: Plan, report: Report, stop: Stop) -> dict[int, tuple[float, float]]:
+def ranges_of(plan: Plan, report: Report, stop: Stop) -> Ranges:
     """For each step that asks for it, the range of likeness; empty when none does, and nothing is read."""
     asking = [target for target in plan.targets if target.program and any(m.ranged for m in target.program.methods)]
     found: dict[int, list[Tensor]] = {}

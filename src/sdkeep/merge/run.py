@@ -9,36 +9,24 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from sdkeep.ground.errors import FormatError, UsageError
 from sdkeep.ground.events import Report, Stop, silent, stage
-from sdkeep.ground.text import one_line
-from sdkeep.merge.arithmetic import Calculator, Ranges, Result
-from sdkeep.merge.jobs import ELEMENTS, Copy, Job, Piece, Whole, jobs_of
+from sdkeep.merge.calculating import Calculator, Engine, Manner, Result
+from sdkeep.merge.finite import refused
+from sdkeep.merge.jobs import ELEMENTS, Copy, Job, Piece, Whole, jobs_of, width_of
 from sdkeep.merge.metadata import WRITER
 from sdkeep.merge.methods.method import Exactness
 from sdkeep.merge.part import Part
+from sdkeep.merge.plain import PlainEngine, is_plain
 from sdkeep.merge.plan import Plan
-from sdkeep.merge.ranges import ranges_of
-from sdkeep.weights.dtypes import item_size
 
 _LOOK = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How to run: threads (0: one a core, four at most), device, and whether numbers that are not finite are kept."""
-
-    threads: int = 0
-    device: str = "cpu"
-    keep_non_finite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +53,6 @@ def run(plan: Plan, out: Path, manner: Manner, *, report: Report = silent, stop:
     Raises `WouldOverwrite`, `DiskFull`, `NotWritable`, `InUse`; `FormatError` for numbers that are not finite in a
     parent, or for one that changed; `Stopped`.
     """
-    _check_device(manner.device)
     for parent in plan.parents.values():
         if out.exists() and out.samefile(parent.path):
             raise UsageError(
@@ -73,22 +60,21 @@ def run(plan: Plan, out: Path, manner: Manner, *, report: Report = silent, stop:
                 "they are never touched",
                 "choose another name with `-o`",
             )
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            return _Run(plan, out, manner, report, stop or Stop()).done()
-    finally:
-        torch.set_num_threads(before)
+    jobs = jobs_of(plan)
+    with _engine(plan, jobs, manner) as engine:
+        return _Run(plan, jobs, out, manner, engine, (report, stop or Stop())).done()
 
 
-def _check_device(name: str) -> None:
-    try:
-        torch.zeros(1, device=torch.device(name))
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(
-            f"there is no device `{name}` for torch here", str(error).partition("\n")[0], "leave `--device` out"
-        ) from error
+@contextmanager
+def _engine(plan: Plan, jobs: Sequence[Job], manner: Manner) -> Iterator[Engine]:
+    """Numpy where that is enough and sooner done: importing torch alone takes two seconds."""
+    if is_plain(jobs, manner):
+        yield PlainEngine(plan.parents, manner.finite)
+        return
+    from sdkeep.merge.arithmetic import torch_engine
+
+    with torch_engine(plan, manner.device) as engine:
+        yield engine
 
 
 @dataclass
@@ -122,23 +108,24 @@ class _Budget:
 class _Run:
     """One merge on its way."""
 
-    def __init__(self, plan: Plan, out: Path, manner: Manner, report: Report, stop: Stop) -> None:
+    def __init__(
+        self, plan: Plan, jobs: tuple[Job, ...], out: Path, manner: Manner, engine: Engine, heard: tuple[Report, Stop]
+    ) -> None:
         self._plan = plan
+        self._jobs = jobs
         self._out = out
         self._manner = manner
-        self._report = report
-        self._stop = stop
-        self._jobs = jobs_of(plan)
+        self._engine = engine
+        self._report, self._stop = heard
         self._lock = threading.Lock()
         self._moved = len(plan.header)
         self._failed = threading.Event()
         self._found = _Found()
         self._budget = _Budget(max((job.memory for job in self._jobs if isinstance(job, Whole)), default=0))
-        self._ranges: Ranges = {}
 
     def done(self) -> Merged:
         with Part(self._out, self._plan.size, self._purpose()) as part:
-            self._ranges = ranges_of(self._plan, self._report, self._stop)
+            self._engine.prepare(self._report, self._stop)
             part.put(self._plan.header, 0)
             waiting = [(place, job) for place, job in enumerate(self._jobs) if place not in part.done]
             self._moved += sum(job.length for place, job in enumerate(self._jobs) if place in part.done)
@@ -161,7 +148,7 @@ class _Run:
     def _purpose(self) -> str:
         """A digest of everything that the bytes depend on."""
         stamps = [parent.stamp for parent in self._plan.parents.values()]
-        facts = [WRITER, ELEMENTS, torch.__version__, self._manner.device, stamps]
+        facts = [WRITER, ELEMENTS, self._engine.build, stamps]
         return hashlib.sha256(self._plan.header + json.dumps(facts).encode()).hexdigest()
 
     def _work(self, part: Part, waiting: list[tuple[int, Job]]) -> None:
@@ -185,9 +172,7 @@ class _Run:
 
     def _take(self, part: Part, turns: Iterator[tuple[int, Job]]) -> None:
         """One thread: job after job until there is none, or somebody failed."""
-        plan = self._plan
-        calculator = Calculator(plan.parents, plan.recipe.seed, self._ranges, self._manner.device)
-        with torch.inference_mode():  # counts for this thread only
+        with self._engine.calculator() as calculator:
             while not self._failed.is_set():
                 with self._lock:
                     place, job = next(turns, (0, None))
@@ -226,7 +211,7 @@ class _Run:
 
     def _judge(self, job: Piece | Whole, result: Result) -> None:
         """Numbers that are not finite: an error where a parent holds them, unless they are wanted."""
-        width = item_size(job.dtype if isinstance(job, Piece) else job.target.slot.dtype)
+        width = width_of(job.dtype if isinstance(job, Piece) else job.target.slot.dtype)
         key = self._key_at(job.offset + (result.bad or 0) * width)
         if not result.parents:
             self._found.by_merge[key] = None
@@ -234,12 +219,7 @@ class _Run:
         self._found.by_parent[key] = None
         webui = self._plan.recipe.output.compat == "a1111"
         if not self._manner.keep_non_finite and not webui:
-            names = " and ".join(f"`{self._plan.parents[place].name}`" for place in dict.fromkeys(result.parents))
-            raise FormatError(
-                f"{names} holds numbers that are not finite",
-                f"in `{one_line(key, 90)}`: pictures would come out black",
-                "`--non-finite keep` merges it all the same", rule="non-finite",
-            )  # fmt: skip
+            raise refused([self._plan.parents[place].name for place in result.parents], [key])
 
     def _key_at(self, offset: int) -> str:
         at = len(self._plan.header)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol
 
 from sdkeep.formats.safetensors import Slot
 from sdkeep.merge.expression import Leaf, Program
 
-Change = Callable[[Tensor], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Change = Callable[["Tensor"], "Tensor"]
 """What an adapter does to one weight, in fp32."""
 
 
