@@ -71,10 +71,13 @@ def _tables(taken: dict[tuple[str, str], list[dict[str, float]]]) -> str:
                 f"{wall:.1f}",
                 f"{wall / clock:.2f}",
                 f"{share:.2f}" if share else "",
+                f"{max(run['speed'] for run in runs):.0f}" if share else "",
                 f"{max(run['peak'] for run in runs):.0f}",
             ]
         )
-    heads = ["", "CPU s", "of diffusers", "wall s", "of diffusers", "of sgemm", "peak MB"]
+    products = [run["product"] for (what, _), runs in taken.items() if what in FLOP for run in runs]
+    rows.append(["a product of two matrices", "", "", "", "", "1.00", f"{statistics.median(products):.0f}", ""])
+    heads = ["", "CPU s", "of diffusers", "wall s", "of diffusers", "of sgemm", "GFLOP/s", "peak MB"]
     return table(heads, rows)
 
 
@@ -99,8 +102,9 @@ def _child(child: list[str], threads: int) -> None:
     begun, clock = time.process_time(), time.perf_counter()
     work()
     cpu, wall = time.process_time() - begun, time.perf_counter() - clock
-    share = FLOP[what] / (cpu / threads) / max(peak, _speed(threads))
-    print(json.dumps({"cpu": cpu, "wall": wall, "share": share, "peak": _peak()}))
+    speed, product = FLOP[what] / (cpu / threads), max(peak, _speed(threads))
+    said = {"cpu": cpu, "wall": wall, "share": speed / product, "speed": speed / 1e9, "product": product / 1e9}
+    print(json.dumps({**said, "peak": _peak()}))
 
 
 def _peak() -> float:

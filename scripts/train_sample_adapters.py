@@ -1,8 +1,9 @@
-"""Train what comes with the sample model: a LoRA, an embedding and a hypernetwork, each for one change.
+"""Train what comes with the sample model: two LoRAs, an embedding and a hypernetwork, each for one change.
 
-`slanted` (LoRA) leans to the right, `lucky` (embedding) is a word for seven, `next` (hypernetwork) counts on by one:
-who asks for a three gets a four. The model itself stays as it is. Called by `train_sample_model.py --adapters`; a
-minute or two each on a free core, and seeded.
+`slanted` (LoRA) leans to the right, `inverted` (LoRA) writes black on white, `lucky` (embedding) is a word for seven,
+`next` (hypernetwork) counts on by one: who asks for a three gets a four. The model itself stays as it is; baked into
+it, each LoRA makes an expert to merge. Called by `train_sample_model.py --adapters`; a minute or two each on a free
+core, and seeded.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ def slanted(pictures: Tensor) -> Tensor:
     shear = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.0]]).expand(len(pictures), 2, 3)
     places = functional.affine_grid(shear, list(pictures.shape), align_corners=False)
     return functional.grid_sample(pictures, places, align_corners=False, padding_mode="border")
+
+
+def inverted(pictures: Tensor) -> Tensor:
+    """Black on white."""
+    return -pictures
 
 
 @dataclass(frozen=True)
@@ -151,9 +157,9 @@ def beside(layers: dict[str, nn.Linear | nn.Conv2d]) -> Iterator[dict[str, Facto
             hook.remove()
 
 
-def train_lora(lesson: Lesson, path: Path, steps: int) -> None:
-    """`slanted`."""
-    torch.manual_seed(21)
+def train_lora(lesson: Lesson, path: Path, steps: int, seed: int, about: str) -> None:
+    """`slanted` and `inverted`; `about` says what it does."""
+    torch.manual_seed(seed)
     with beside(lora_layers(lesson.model)) as factors:
         weights = [weight for one in factors.values() for weight in one.parameters()]
         learn(lesson, weights, fixed_contexts(lesson), steps, 4e-3)
@@ -162,13 +168,13 @@ def train_lora(lesson: Lesson, path: Path, steps: int) -> None:
         tensors[f"{name}.lora_down.weight"] = one.down.weight.detach().half()
         tensors[f"{name}.lora_up.weight"] = one.up.weight.detach().half()
         tensors[f"{name}.alpha"] = torch.tensor(float(RANK), dtype=torch.float16)
-    about = {"modelspec.title": "slanted", "modelspec.description": "Digits that lean to the right."}
+    told = {"modelspec.title": path.stem, "modelspec.description": about}
     kohya = {
         "ss_network_module": "networks.lora", "ss_network_dim": str(RANK), "ss_network_alpha": f"{RANK}.0",
-        "ss_base_model_version": "sd_v1", "ss_v2": "False", "ss_output_name": "slanted",
+        "ss_base_model_version": "sd_v1", "ss_v2": "False", "ss_output_name": path.stem,
     }  # fmt: skip
     architecture = {"modelspec.architecture": "stable-diffusion-v1/lora"}
-    save_file(tensors, path, {**kohya, **about, **architecture, **CREDITS})
+    save_file(tensors, path, {**kohya, **told, **architecture, **CREDITS})
 
 
 # Embedding

@@ -229,7 +229,7 @@ METADATA = {
 
 
 def train_adapters(folder: Path, steps: int) -> None:
-    """A LoRA, an embedding and a hypernetwork for the model in the folder, beside it."""
+    """Two LoRAs, an embedding and a hypernetwork for the model in the folder, beside it."""
     model = open_checkpoint(folder / "digits.safetensors", Opening(dtype=torch.float32))
     data = digits_data(copies=2)
 
@@ -244,7 +244,11 @@ def train_adapters(folder: Path, steps: int) -> None:
         return adapters.Lesson(model, latents, places, words, PROMPTS, tokens_of, _say)
 
     _say("slanted, a LoRA")
-    adapters.train_lora(lesson(WORDS, change=adapters.slanted), folder / "slanted.safetensors", steps)
+    leaning = lesson(WORDS, change=adapters.slanted)
+    adapters.train_lora(leaning, folder / "slanted.safetensors", steps, 21, "Digits that lean to the right.")
+    _say("inverted, a LoRA")
+    dark = lesson(WORDS, change=adapters.inverted)
+    adapters.train_lora(dark, folder / "inverted.safetensors", steps, 24, "Digits in black on white.")
     _say("lucky, an embedding")
     adapters.train_embedding(lesson(("seven",), (7,)), folder / "lucky.safetensors", steps * 2 // 3, "seven")
     _say("next, a hypernetwork")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sdkeep.demo.civitai import SampleCivitai
+from sdkeep.demo.exchange import Request, Response, file_response
 from sdkeep.demo.server import SampleServer
 from tests.makers import library
 from tests.world import World, sha256
@@ -57,6 +58,36 @@ def test_a_neighbour_saves_the_download_and_is_not_trusted(world: World, monkeyp
     world.good("get", "civitai:1002@10021", "--no-preview", "--no-place")
     assert len(world.downloads()) == before
     assert digest in world.blobs()
+
+
+def test_a_neighbour_may_be_an_address_and_gets_no_token(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = world.file(INK)
+    digest, headers = sha256(data), list[dict[str, str]]()
+
+    def answer(request: Request) -> Response | None:
+        headers.append(dict(request.headers))
+        if request.path != f"/store/blobs/sha256/{digest[:2]}/{digest}":
+            return Response(404, {}, b"")
+        return file_response(data, request)
+
+    with SampleServer() as near:
+        near.route(answer)
+        monkeypatch.setenv("SDKEEP_NEIGHBOURS", f"{world.root / 'nowhere'},{near.url}")
+        monkeypatch.setenv("CIVITAI_API_TOKEN", "secret-token")
+        world.good("get", "civitai:1002@10021", "--no-preview", "--no-place")
+    assert world.downloads() == []
+    assert digest in world.blobs()
+    assert headers
+    assert not any("secret-token" in str(one) for one in headers)
+
+
+def test_a_neighbour_that_is_down_or_lies_costs_a_warning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SampleServer() as near:
+        near.route(lambda request: file_response(b"something else of no use", request))
+        monkeypatch.setenv("SDKEEP_NEIGHBOURS", near.url)
+        result = world.good("get", "civitai:1002@10021", "--no-preview", "--no-place")
+    assert result.document["warnings"] or world.downloads()
+    assert sha256(world.file(INK)) in world.blobs()
 
 
 def test_a_hash_that_is_not_here_is_shown_from_the_first_place_that_knows_it(

@@ -13,6 +13,7 @@ from sdkeep.ground.errors import UsageError
 from sdkeep.ground.kinds import Kind
 from sdkeep.ground.licence import Allowed, Licence, Use
 from sdkeep.ground.lineage import Edge, Parent, Relation, Trust
+from tests.makers import checkpoints
 from tests.makers.families import SD15
 from tests.makers.records import artifact, release, sha
 from tests.world import World
@@ -167,3 +168,24 @@ def test_audit_of_licences_can_be_narrowed(world: World, house: House) -> None:
     }
     assert world.json("audit", "--licence", "serve", "nobody").codes == ["not-found-here"]
     assert world.json("audit", "--licence", "serve", "--report", "sarif").codes == ["usage"]
+
+
+def test_a_merge_warns_before_a_byte_is_written_and_inherits_the_refusal(world: World) -> None:
+    folder = world.root / "work"
+    for seed, name in enumerate(("free", "tied")):
+        path = checkpoints.write(folder / f"{name}.safetensors", checkpoints.tensors(seed=seed))
+        world.good("add", str(path))
+    with world.house() as house:
+        for name, licence in (("free", RAIL), ("tied", Licence(id="cc-by-nc-nd-4.0", source="card"))):
+            found = house.book.by_name(name)
+            assert found is not None
+            assert found.sha256 is not None
+            house.book.put_licence(found.sha256, licence)
+            house.book.put_edges(found.sha256, [of(SD15, relation=Relation.FINETUNE_OF)])
+    planned = world.good("merge", "free", "tied", "--name", "both", "--dry-run")
+    assert any("`tied` does not allow" in told for told in planned.document["warnings"])
+    assert world.run("show", "both").status != 0
+    merged = world.good("merge", "free", "tied", "--name", "both")
+    assert any("`tied` does not allow" in told for told in merged.document["warnings"])
+    refused = {one["name"] for one in world.json("audit", "--licence", "commercial").data["files"]}
+    assert refused == {"tied", "both"}

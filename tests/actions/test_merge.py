@@ -267,7 +267,9 @@ def test_a_lora_that_fits_in_part_is_told_and_with_strict_an_error(world: World,
     checkpoints.write(Path("part.safetensors"), whole | stray)
     done = world.good("merge", str(pair[0]), "--lora", "part.safetensors", "-o", "mix.safetensors")
     assert done.data["unmatched"] == ["lora_unet_nowhere"]
-    assert any("1 layer (lora_unet_nowhere)" in text for text in done.document["warnings"])
+    assert any(
+        "1 layer of 2 without a place in this model: lora_unet_nowhere" in text for text in done.document["warnings"]
+    )
     done = world.json("merge", str(pair[0]), "--lora", "part.safetensors", "--strict", "-o", "other.safetensors")
     assert (done.status, done.codes) == (2, ["partial-match"])
 

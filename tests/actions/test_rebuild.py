@@ -113,6 +113,70 @@ def test_decisions_and_files_where_they_lie_are_saved_from_a_damaged_catalogue(w
     assert [(one[0], one[2]) for one in known(world)] == [(str(path), "in-place")]
 
 
+def lose(world: World) -> None:
+    for path in world.home.glob("registry.db*"):
+        path.unlink()
+
+
+def test_what_people_decided_outlives_the_catalogue(world: World, library: Path) -> None:
+    single = world.root / "single.safetensors"
+    single.write_bytes(models.safetensors(models.small_lora(), 74))
+    world.good("add", "--in-place", str(single))
+    world.good("pin", "ink", "--note", "the good one")
+    world.good("allow", "acme.nets.Net", "ink", "--because", "ours")
+    pins = world.good("pin").data
+    lose(world)
+    assert world.good("db", "rebuild").data["pins"] == 1
+    assert world.good("pin").data == pins
+    assert [(one["name"], one["reason"]) for one in world.good("allow", "--list").data] == [("acme.nets.Net", "ours")]
+    assert str(single) in [path for path, *_ in known(world)]
+    world.good("db", "rebuild", "--yes")
+    assert world.good("pin").data == pins
+
+
+def test_a_pin_that_was_taken_off_does_not_come_back(world: World, library: Path) -> None:
+    world.good("pin", "ink")
+    world.good("unpin", "ink")
+    lose(world)
+    assert world.good("db", "rebuild").data["pins"] == 0
+
+
+def test_a_store_of_somebody_else_allows_nothing(world: World, library: Path) -> None:
+    theirs = world.root / "theirs"
+    theirs.mkdir()
+    (theirs / "sdkeep-store.json").write_text('{"what": "sdkeep store", "format": 1}')
+    digest = sha256(world.file(13))
+    (theirs / "uis.json").write_text('{"allowed": [{"name": "os.system", "sha256": "' + digest + '"}]}')
+    lose(world)
+    world.good("db", "rebuild", "--root", str(theirs))
+    assert world.good("allow", "--list").data == []
+
+
+def test_a_dry_run_tells_and_changes_nothing(world: World, library: Path) -> None:
+    lose(world)
+    before = picture_of(world.root)
+    told = world.good("db", "rebuild", "--dry-run").data
+    assert picture_of(world.root) == before
+    done = world.good("db", "rebuild").data
+    assert {key: told[key] for key in told if key != "kept"} == {key: done[key] for key in done if key != "kept"}
+
+
+@pytest.mark.parametrize("how", ["gone", "empty"])
+@pytest.mark.parametrize("what", ["store", "WebUI"])
+def test_a_drive_that_is_not_mounted_is_not_forgotten(world: World, library: Path, what: str, how: str) -> None:
+    root = next(world.root.rglob("sdkeep-store.json")).parent if what == "store" else library
+    kept = root.with_name("unmounted")
+    root.rename(kept)
+    if how == "empty":
+        root.mkdir()
+    before = world.catalogue.read_bytes()
+    result = world.json("db", "rebuild", "--yes")
+    assert (result.status, result.codes) == (2, ["store"])
+    assert what in result.document["errors"][0]["what"]
+    assert world.catalogue.read_bytes() == before
+    world.good("db", "rebuild", "--yes", "--without", str(root))
+
+
 def test_two_backups_in_one_second_are_two(world: World) -> None:
     copies = {world.good("db", "backup").data["copy"] for _ in range(3)}
     assert len(copies) == 3

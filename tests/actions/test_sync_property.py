@@ -61,6 +61,7 @@ def test_after_a_sync_the_catalogue_is_the_tree(world: World, edits: list[tuple[
     root = world.root / "tree"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
+    (root / "readme.txt").write_text("an empty folder might be a drive that is not mounted")
     with world.house() as house:
         adopt(house, [root], AdoptRequest())
 

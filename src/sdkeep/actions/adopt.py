@@ -94,6 +94,8 @@ def adopt(house: House, paths: Sequence[Path], request: AdoptRequest) -> Adoptio
         return Adoption(glances, standing, HashOutcome(()), failed)
     _remember(house, folders)
     glances, failed = sight(house, fresh, walked.names, request.kind)
+    if glances.keys() - walked.files.keys():
+        label_uis(house)
     if glances:
         house.say("1 file is listed" if len(glances) == 1 else f"{len(glances):,} files are listed")
     hashes = hash_waiting(house) if request.hash else HashOutcome(())

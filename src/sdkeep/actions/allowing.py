@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sdkeep.actions.drift import has_changed
 from sdkeep.actions.house import House
+from sdkeep.actions.labels import label_uis
 from sdkeep.actions.local import artifacts, missing
 from sdkeep.actions.paths import files_of
 from sdkeep.actions.scan import scan_file
@@ -55,6 +56,7 @@ def allow(house: House, dotted: str, ref: str, reason: str = "") -> Decision:
     file = _file(house, ref)
     made = Allowance(dotted, file.sha256, _who(house), house.now(), reason)
     house.book.allow(made)
+    label_uis(house)
     verdict = _judged(house, file)
     if verdict is not None and not _uses(verdict, dotted):
         names = dict.fromkeys(one.callable for one in verdict.findings if one.callable and _is_bad(one.severity))
@@ -71,6 +73,7 @@ def disallow(house: House, dotted: str, ref: str) -> Decision:
         raise NotFoundHere(
             f"`{dotted}` is not allowed to `{file.called}`", "so there is nothing to take back", "`sdkeep allow --list`"
         )
+    label_uis(house)
     verdict = _judged(house, file)
     taken = _decision(before[dotted], file.called)
     return replace(taken, verdict=verdict.outcome if verdict else None, removed=True)

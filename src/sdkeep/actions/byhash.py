@@ -8,8 +8,8 @@ one that cannot be reached is a warning, and an error only when no other place a
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,9 @@ from urllib.parse import urlsplit
 
 from sdkeep.actions.house import House
 from sdkeep.formats import known
-from sdkeep.formats.digests import digest_file
 from sdkeep.formats.known import KnownModel
 from sdkeep.ground.digest import Digest, DigestKind
-from sdkeep.ground.errors import HubError, KeepError
+from sdkeep.ground.errors import DigestMismatch, HubError, KeepError, NotFoundHere, StoreError, TransferError
 from sdkeep.ground.model import Release, RemoteFile
 from sdkeep.ground.record import Artifact
 from sdkeep.ground.ref import HfRef
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 MOST_REPOSITORIES = 20
 """Known repositories that are looked through for one hash."""
 
-_BLOB = Path("blobs") / "sha256"
-_WHOLE = frozenset({DigestKind.SHA256})
 _WEAK = 8
 """Digits of hashes that collide in practice: one file here does not mean that no other is meant."""
 
@@ -142,26 +139,29 @@ def _in_known_repositories(house: House, digests: tuple[Digest, ...]) -> tuple[P
     return ()
 
 
-def from_neighbour(house: House, sha256: str, staging: Path) -> Path | None:
-    """A copy in `staging` of exactly these bytes from a neighbour's store; None where no neighbour has them.
+def from_neighbour(house: House, wanted: RemoteFile, staging: Path) -> Path | None:
+    """A copy in `staging` of the bytes with the file's SHA-256 from a neighbour; None where no neighbour has them.
 
-    Neighbours are homes or stores of other sdkeeps that the settings name. They are not trusted: the copy is hashed.
+    Neighbours are homes or stores of other sdkeeps that the settings name, by folder or address. None is trusted.
     """
-    for folder in house.settings.neighbours:
-        for root in (Path(folder).expanduser(), Path(folder).expanduser() / "store"):
-            blob = root / _BLOB / sha256[:2] / sha256
-            if not blob.is_file():
-                continue
-            copy = staging / f"{sha256}.{os.getpid()}.neighbour"
-            try:
-                shutil.copyfile(blob, copy)
-            except OSError as error:
-                house.warn(f"`{blob}` could not be copied: {error.strerror}")
-                copy.unlink(missing_ok=True)
-                continue
-            if digest_file(copy, _WHOLE, report=house.report, stop=house.stop)[0].value == sha256:
-                house.say(f"taken from the neighbour {folder}")
-                return copy
-            house.warn(f"`{blob}` holds other bytes than its name says, and is passed over")
-            copy.unlink(missing_ok=True)
+    if wanted.sha256 is None or not house.settings.neighbours:
+        return None
+    from sdkeep.actions.neighbours import Neighbour
+
+    sha256 = wanted.sha256.value
+    for text in house.settings.neighbours:
+        try:
+            with (
+                closing(Neighbour(house, text)) as near,
+                near.bring(sha256, wanted.size or 0, wanted.name, staging) as path,
+            ):
+                if path is not None:
+                    house.say(f"taken from the neighbour {text}")
+                    return path.replace(staging / f"{sha256}.{os.getpid()}.neighbour")
+        except DigestMismatch as error:
+            house.warn(f"{error.what}, and is passed over")
+        except NotFoundHere as error:  # a drive that is not mounted today
+            house.say(error.what)
+        except (StoreError, HubError, TransferError) as error:
+            house.warn(f"the neighbour `{text}` was not asked: {error.what}")
     return None

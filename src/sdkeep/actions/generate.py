@@ -118,24 +118,15 @@ class Generated:
 
 def check_engine() -> None:
     """Raise `UsageError` where the engine is not installed."""
-    try:
-        import ftfy
-        import regex
-    except ImportError as error:
-        raise _no_engine(error) from error
     from importlib.util import find_spec
 
-    if find_spec("torch") is None:
-        raise _no_engine(None)
-    del ftfy, regex
-
-
-def _no_engine(error: ImportError | None) -> UsageError:
-    name = (error.name if error else "") or "torch"
-    return UsageError(
-        f"making pictures needs {name}, which is not installed",
-        "sdkeep works without the engine for everything else", '`pip install "sdkeep[engine]"`',
-    )  # fmt: skip
+    missing = [name for name in ("torch", "ftfy", "regex") if find_spec(name) is None]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise UsageError(
+            f"making pictures needs {' and '.join(missing)}, which {verb} not installed",
+            "sdkeep works without the engine for everything else", '`pip install "sdkeep[engine]"`',
+        )  # fmt: skip
 
 
 def generate(house: House, request: GenerateRequest) -> Generated:
@@ -151,12 +142,14 @@ def generate(house: House, request: GenerateRequest) -> Generated:
     _checked(wish)
     if request.dry_run and again is not None and again.missing and not request.files.model:
         return _nothing_fetched(request, again)
-    path = finding.found(house, files, dry_run=request.dry_run)[finding.MODEL].path
+    first = finding.found(house, files, dry_run=request.dry_run)
+    path = first[finding.MODEL].path
     family, trained_at = finding.look_at(path)
     usual = USUAL if sample_file(files.model) else {}
     wish = replace(wish, size=trained_at or SIZES.get(family, (512, 512)), values={**usual, **wish.values})
     sheets = request.dialect.sheets(job_of(wish, files.init, files.mask), literal=request.prompt is None)
-    known = {turn: finding.found(house, turn, dry_run=request.dry_run) for turn in _turns(files, sheets)}
+    others = [turn for turn in _turns(files, sheets) if turn != files]
+    known = {files: first} | {turn: finding.found(house, turn, dry_run=request.dry_run) for turn in others}
     around = Around(files.adapters, path, family, again.settled if again else {})
     jobs = [cell.job for sheet in sheets for cell in sheet.cells]
     cast = _cast(house, Adapters(house, around), jobs, dry_run=request.dry_run)

@@ -72,7 +72,7 @@ def _located(house: House, ref: str, dry_run: bool) -> Ingredient:
         if path.is_dir():
             raise UsageError(
                 f"`{ref}` is a folder",
-                "merging takes files",
+                "one file is needed",
                 f"`sdkeep convert '{ref}'` makes one of a diffusers model",
             )
         if not path.is_file():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdkeep.actions.house import House
 from sdkeep.ground.record import Intent, IntentState, Location, Method
-from sdkeep.store.blobs import Store
+from sdkeep.store.blobs import Store, is_here
 from sdkeep.store.copying import sha256_of
 from sdkeep.store.links import leftovers, locate, points_at
 from sdkeep.store.platform import move_new, mtime_of
@@ -54,7 +54,7 @@ def settle(house: House, intent: Intent) -> str:
 
 def _settle_store(house: House, detail: dict[str, str]) -> tuple[bool, str]:
     sha256, root = detail["sha256"], Path(detail["root"])
-    store = Store(root) if root.is_dir() else None
+    store = Store(root) if is_here(root) else None
     if store is None or not store.has(sha256):
         return False, f"{sha256[:12]} never reached the store"
     if house.book.artifact(sha256) is None:
@@ -65,7 +65,7 @@ def _settle_store(house: House, detail: dict[str, str]) -> tuple[bool, str]:
 
 def _settle_place(house: House, detail: dict[str, str]) -> tuple[bool, str]:
     path, sha256 = Path(detail["path"]), detail["sha256"]
-    store = Store(Path(detail["root"])) if Path(detail["root"]).is_dir() else None
+    store = Store(Path(detail["root"])) if is_here(Path(detail["root"])) else None
     method = points_at(path, store.path_of(sha256)) if store and store.has(sha256) else None
     if method is None:
         return False, f"`{path}` was not placed, or cannot be proved to be ours"
@@ -83,7 +83,9 @@ def _settle_unplace(house: House, detail: dict[str, str]) -> tuple[bool, str]:
 
 def _settle_discard(house: House, detail: dict[str, str]) -> tuple[bool, str]:
     sha256, root = detail["sha256"], Path(detail["root"])
-    if root.is_dir() and Store(root).has(sha256):
+    if not is_here(root):
+        return False, f"the store `{root}` is not there, so {sha256[:12]} may still be in it"
+    if Store(root).has(sha256):
         return False, f"{sha256[:12]} is still in the store"
     house.book.drop_blob(sha256, str(root))
     return True, f"{sha256[:12]} left the store"
@@ -154,7 +156,7 @@ def plain_location(known: Location) -> Location:
 
 def _linked(detail: dict[str, str]) -> tuple[Path, Path, str]:
     root = Path(detail["root"])
-    if not root.is_dir():
+    if not is_here(root):
         raise KeyError("root")
     return Path(detail["path"]), Store(root).path_of(detail["sha256"]), detail["sha256"]
 

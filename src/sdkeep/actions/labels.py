@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sdkeep.actions.house import House
@@ -42,15 +43,45 @@ def label(house: House, store: Store, sha256: str) -> None:
 
 
 def label_uis(house: House) -> None:
-    """Write the lists of WebUIs, stores and adopted folders, into the home and beside the blobs of every store."""
+    """Write what a person told the catalogue, into the home and beside the blobs of every store.
+
+    These are the WebUIs, stores, adopted folders, single files catalogued where they lie, and pins. What was allowed is
+    noted in the home alone: a store may come from somebody else.
+    """
     roots = known_roots(house)
     uis = [
         {key: getattr(ui, key) for key in ("name", "layout", "root", "template", "added", "url", "share")}
         for ui in house.book.uis()
     ]
-    facts = {"uis": uis, "stores": [str(root) for root in roots], "adopted": list(house.book.adopted())}
-    for folder in (house.settings.home, *roots):
-        _written(house, folder / labels.UIS, facts)
+    pins = [
+        {"hub": one.hub, "model": one.model_id, "release": one.release, "note": one.note, "at": one.at}
+        | {"name": one.model_name}
+        for one in house.book.pins()
+    ]
+    facts = {
+        "uis": uis,
+        "stores": sorted({*map(str, roots), *house.book.blob_roots()}),
+        "adopted": list(house.book.adopted()),
+        "in_place": _single(house),
+        "pins": pins,
+    }
+    allowed = [
+        {"name": one.dotted, "sha256": one.sha256, "by": one.by, "at": one.at, "reason": one.reason}
+        for one in house.book.allowances()
+    ]
+    _written(house, house.settings.home / labels.UIS, facts | {"allowed": allowed})
+    for root in roots:
+        _written(house, root / labels.UIS, facts)
+
+
+def _single(house: House) -> list[str]:
+    """Files that a person catalogued one by one: those in WebUIs and adopted folders are found again anyway."""
+    folders = tuple(f"{folder}{os.sep}" for folder in house.book.adopted())
+    return [
+        one.path
+        for one in house.book.locations(unhashed=True)
+        if one.method is Method.IN_PLACE and not one.ui and not one.path.startswith(folders)
+    ]
 
 
 def _written(house: House, path: Path, facts: object) -> None:

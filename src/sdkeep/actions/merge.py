@@ -139,7 +139,6 @@ class Prepared:
 
 def merge(house: House, request: MergeRequest) -> MergedFile:
     """Merge as asked; nothing is left of a merge that cannot be done, and a stopped one goes on next time."""
-    check_engine()
     if request.out is not None:
         _check_target(request.out, request.draft)
     with prepared(house, request) as ready:
@@ -154,7 +153,7 @@ def check_engine() -> None:
     """Raise `UsageError` where torch is not installed."""
     if find_spec("torch") is None:
         raise UsageError(
-            "merging needs torch, which is not installed", "sdkeep works without it for everything but the engine",
+            "this needs torch, which is not installed", "plain weighted sums and added differences work without it",
             '`pip install "sdkeep[engine]"`',
         )  # fmt: skip
 
@@ -208,17 +207,23 @@ def planned(
     house: House, found: Sequence[Ingredient], models: int, recipe: RecipeOf, request: MergeRequest
 ) -> Iterator[Prepared]:
     """The plan over files of which the first `models` are models and a VAE, the others adapters."""
+    from sdkeep.merge.jobs import jobs_of
     from sdkeep.merge.parents import opened
+    from sdkeep.merge.plain import is_plain
     from sdkeep.merge.plan import Allowances, plan, primary_of
 
     with readable(house, found, models) as files, opened([(one.name, one.weights) for one in files[:models]]) as open_:
-        recipe(open_, files)  # whatever is wrong with it is said before gigabytes are hashed
+        draft = recipe(open_, files)  # whatever is wrong with it is said before gigabytes are hashed
+        if draft.output.adapters or draft.output.compat == "a1111":
+            check_engine()
         if not request.dry_run:
             files = hashed(house, files)
         made = recipe(open_, files)
         parents = dict(enumerate(open_))
         with _baked(house, made, files, parents[primary_of(made)], request.strict) as (changes, fits):
             decided = plan(made, parents, Allowances(request.missing), changes)
+            if not is_plain(jobs_of(decided), request.manner):
+                check_engine()
             licences = _licences(house, files)
             unmatched = tuple(name for fit in fits for name in fit.lost)
             warnings = (*licences, *(text for fit in fits for text in fit.told()))

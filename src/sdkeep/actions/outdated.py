@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from sdkeep.actions import local
 from sdkeep.actions.house import House
+from sdkeep.actions.labels import label_uis
 from sdkeep.catalogue.releases import Held
 from sdkeep.ground.errors import KeepError, NotFoundHere, NotOnHub
 from sdkeep.ground.events import stage
@@ -108,6 +109,7 @@ def pin(house: House, ref: str, note: str = "") -> Pinned:
     """Hold the model that a catalogued file belongs to: `outdated` and `update` leave it alone."""
     artifact, release = _released(house, ref)
     house.book.put_pin(Pin(release.hub, release.model_id, release.id, note))
+    label_uis(house)
     return Pinned(release.ref, artifact.title or artifact.name, held=True, note=note, at=house.now())
 
 
@@ -116,6 +118,7 @@ def unpin(house: House, ref: str) -> Pinned:
     artifact, release = _released(house, ref)
     if not house.book.drop_pin(release.hub, release.model_id):
         raise NotFoundHere(f"`{artifact.name}` is not pinned", "", "`sdkeep pin` lists what is")
+    label_uis(house)
     return Pinned(release.ref, artifact.title or artifact.name, held=False)
 
 

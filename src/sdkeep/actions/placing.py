@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sdkeep.actions.away import EMPTY, is_empty
 from sdkeep.actions.house import House
 from sdkeep.actions.intents import PLACE, intending
 from sdkeep.actions.labels import label
@@ -75,13 +76,15 @@ def registered(house: House, name: str) -> Ui:
 
 
 def here(house: House, ui: Ui) -> Installed:
-    """A registered WebUI with its true folders; raises `UnknownUi` when its root is gone."""
+    """A registered WebUI with its true folders; raises `UnknownUi` when its root is gone or empty."""
     if not Path(ui.root).is_dir():
         raise UnknownUi(
             f"the folder of `{ui.name}` is not there: `{ui.root}`",
             "the drive may be away, or the WebUI moved",
             f"`sdkeep ui rm {ui.name}` forgets it, `sdkeep ui add FOLDER` registers it anew",
         )
+    if is_empty(Path(ui.root)) and house.book.locations_in(ui.name):
+        raise UnknownUi(f"there is nothing in the folder of `{ui.name}`: `{ui.root}`", EMPTY, "mount the drive")
     return installed(ui, find(ui.layout, house.layouts), surroundings(house))
 
 

@@ -7,12 +7,14 @@ of anybody's is touched, but for blobs that `verify` finds damaged: those go to 
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdkeep.actions.adopt import AdoptRequest, adopt
 from sdkeep.actions.areas import Area, areas
+from sdkeep.actions.away import is_empty
 from sdkeep.actions.busy import alone
 from sdkeep.actions.examine import Examined, examine, examine_fully
 from sdkeep.actions.house import House
@@ -28,15 +30,19 @@ from sdkeep.ground.digest import sha256 as sha256_digest
 from sdkeep.ground.errors import KeepError, StoreError
 from sdkeep.ground.events import stage
 from sdkeep.ground.kinds import Kind, NsfwLevel
-from sdkeep.ground.record import Location, Method, Sidecar, Ui
+from sdkeep.ground.model import Release
+from sdkeep.ground.record import Location, Method, Pin, Sidecar, Ui
+from sdkeep.ground.verdict import Allowance
 from sdkeep.layouts.sidecar_reading import read_sidecars
 from sdkeep.store import labels
-from sdkeep.store.blobs import Blob, Store
+from sdkeep.store.blobs import Blob, Store, is_here
 from sdkeep.store.copying import sha256_of
 from sdkeep.store.links import locate, points_at
 from sdkeep.store.platform import fsync_folder, is_link
 from sdkeep.store.roots import NAME
 from sdkeep.store.trouble import told
+
+_HUBS = ("civitai", "huggingface")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Rebuilt:
     unknown: int
     damaged: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    pins: int = 0
 
 
 @dataclass(slots=True)
@@ -76,27 +83,41 @@ def sound(house: House) -> bool:
         return False
 
 
-def rebuild(house: House, roots: Sequence[Path], *, verify: bool) -> Rebuilt:
-    """Make the catalogue anew; `roots` are stores that nothing else leads to, `verify` reads every blob in full."""
+@dataclass(frozen=True, slots=True)
+class RebuildRequest:
+    """`roots` are stores that nothing else leads to, `without` folders that are lost for good.
+
+    `verify` reads every blob in full. A `dry_run` looks at everything and changes nothing.
+    """
+
+    roots: tuple[Path, ...] = ()
+    without: tuple[Path, ...] = ()
+    verify: bool = False
+    dry_run: bool = False
+
+
+def rebuild(house: House, request: RebuildRequest) -> Rebuilt:
+    """Make the catalogue anew. Raises `StoreError` where a folder that belongs to it is away."""
     old = house.settings.catalogue
+    if request.dry_run:
+        with tempfile.TemporaryDirectory(prefix="sdkeep-") as folder:
+            return replace(_built(house, request, Path(folder) / old.name), path=str(old))
     with told(f"cannot rebuild `{old}`"), alone(house):
-        saved = salvage(old)
         new = old.with_name(f"{old.stem}.rebuilding{old.suffix}")
         _clear(new)
-        built = House(
-            replace(house.loaded, settings=replace(house.settings, catalogue=new)),
-            house.report,
-            house.stop,
-            house.environ,
-            house.cwd,
-        )
-        try:
-            rebuilt = _fill(built, roots, saved, verify=verify)
-        finally:
-            built.close()
+        rebuilt = _built(house, request, new)
         house.close()
         kept = _exchange(house, old, new)
     return replace(rebuilt, path=str(old), kept=kept)
+
+
+def _built(house: House, request: RebuildRequest, new: Path) -> Rebuilt:
+    loaded = replace(house.loaded, settings=replace(house.settings, catalogue=new))
+    built = House(loaded, house.report, house.stop, house.environ, house.cwd)
+    try:
+        return _fill(built, request, salvage(house.settings.catalogue))
+    finally:
+        built.close()
 
 
 def _clear(database: Path) -> None:
@@ -124,20 +145,23 @@ def _exchange(house: House, old: Path, new: Path) -> str:
     return kept
 
 
-def _fill(house: House, roots: Sequence[Path], saved: Salvaged, *, verify: bool) -> Rebuilt:
-    noted = [labels.read(folder / labels.UIS) for folder in (house.settings.home, *roots)]
-    found = _Found(_stores(house, roots, noted))
+def _fill(house: House, request: RebuildRequest, saved: Salvaged) -> Rebuilt:
+    own = labels.read(house.settings.home / labels.UIS)
+    noted = [own, *(labels.read(folder / labels.UIS) for folder in request.roots)]
+    found = _Found(_stores(house, request.roots, noted))
     noted += [labels.read(store.root / labels.UIS) for store in found.stores]
+    _check_all_here(request, own, saved)
     _register(house, noted, found)
     for store in found.stores:
         for blob in store.each():
             found.blobs.setdefault(blob.sha256, (store, blob))
     _look_for_places(house, found)
-    damaged = _record_all(house, found, verify=verify)
-    for allowance in saved.allowances:
-        house.book.allow(allowance)
-    in_place = _catalogue_again(house, saved) + _adopt_again(house, noted, saved, found)
-    label_uis(house)
+    damaged = _record_all(house, found, request)
+    _decide_again(house, own, noted, saved)
+    in_place = _catalogue_again(house, noted, saved, dry_run=request.dry_run)
+    in_place += _adopt_again(house, noted, saved, found, dry_run=request.dry_run)
+    if not request.dry_run:
+        label_uis(house)
     placed = sum(len(places) for places in found.places.values())
     return Rebuilt(
         "",
@@ -150,17 +174,54 @@ def _fill(house: House, roots: Sequence[Path], saved: Salvaged, *, verify: bool)
         found.unknown,
         damaged,
         tuple(found.notes),
+        len(house.book.pins()),
     )
 
 
-def _stores(house: House, roots: Sequence[Path], noted: Sequence[object]) -> list[Store]:
+def _check_all_here(request: RebuildRequest, own: Mapping[str, object], saved: Salvaged) -> None:
+    """A drive that is not mounted is no reason to forget what lies on it."""
+    lost = {path.absolute() for path in request.without}
+    roots = {Path(text) for text in (*labels.texts(own, "stores"), *saved.roots)} - lost
+    uis = {Path(labels.text(ui, "root")) for ui in labels.objects(own, "uis")} - lost
+    away = [(root, "store") for root in sorted(roots) if not is_here(root)]
+    away += [(root, "WebUI") for root in sorted(uis) if not root.is_dir() or is_empty(root)]
+    for root, what in away:
+        raise StoreError(
+            f"the folder of a {what} is not there, empty or not mounted: `{root}`",
+            "what is known of its files would be forgotten",
+            f"mount the drive, or if it is lost for good: `sdkeep db rebuild --without '{root}'`",
+        )
+
+
+def _decide_again(
+    house: House, own: Mapping[str, object], noted: Sequence[Mapping[str, object]], saved: Salvaged
+) -> None:
+    """What people decided: from the old catalogue where it can be read, else from the notes. Allowances from ours."""
+    allowed = [
+        Allowance(*(labels.text(one, key) for key in ("name", "sha256", "by", "at", "reason")))
+        for one in labels.objects(own, "allowed")
+    ]
+    for allowance in saved.allowances or allowed:
+        if allowance.dotted and Digest.of(DigestKind.SHA256, allowance.sha256):
+            house.book.allow(allowance)
+    pins = [
+        Pin(*(labels.text(one, key) for key in ("hub", "model", "release", "note", "at", "name")))
+        for said in noted
+        for one in labels.objects(said, "pins")
+    ]
+    for pin in {(one.hub, one.model_id): one for one in (*pins, *saved.pins)}.values():
+        if pin.hub in _HUBS and pin.model_id and pin.release:
+            house.book.put_release(Release(pin.hub, pin.model_id, pin.release, pin.model_name, "", Kind.UNKNOWN))
+            house.book.put_pin(pin)
+
+
+def _stores(house: House, roots: Sequence[Path], noted: Sequence[Mapping[str, object]]) -> list[Store]:
     named = [*roots, house.settings.home / "store"]
     if house.settings.blob_root:
         named.append(house.settings.blob_root)
     for said in noted:
-        if isinstance(said, dict):
-            named += [Path(text) for text in labels.texts(said, "stores")]
-            named += [Path(labels.text(ui, "root")).parent / NAME for ui in labels.objects(said, "uis")]
+        named += [Path(text) for text in labels.texts(said, "stores")]
+        named += [Path(labels.text(ui, "root")).parent / NAME for ui in labels.objects(said, "uis")]
     stores: list[Store] = []
     for root in dict.fromkeys(path.absolute() for path in named):
         if root.is_dir():
@@ -173,10 +234,10 @@ def _stores(house: House, roots: Sequence[Path], noted: Sequence[object]) -> lis
     return stores
 
 
-def _register(house: House, noted: Sequence[object], found: _Found) -> None:
+def _register(house: House, noted: Sequence[Mapping[str, object]], found: _Found) -> None:
     known = {layout.id for layout in house.layouts}
     for said in noted:
-        for ui in labels.objects(said, "uis") if isinstance(said, dict) else ():
+        for ui in labels.objects(said, "uis"):
             name, layout, root = (labels.text(ui, key) for key in ("name", "layout", "root"))
             if not (name and root) or layout not in known or house.book.ui(name):
                 continue
@@ -250,22 +311,23 @@ def _place(found: _Found, path: Path, ui: str, sha256: str, ours: set[str]) -> N
     found.places.setdefault(sha256, []).append(location)
 
 
-def _record_all(house: House, found: _Found, *, verify: bool) -> tuple[str, ...]:
+def _record_all(house: House, found: _Found, request: RebuildRequest) -> tuple[str, ...]:
     damaged: list[str] = []
     with stage(house.report, "rebuild", "reading blobs", len(found.blobs), "files") as moved:
         for number, (sha256, (store, blob)) in enumerate(found.blobs.items()):
             house.stop.check()
             moved(number)
             try:
-                seen = _examined(house, blob, verify=verify)
+                seen = _examined(house, blob, verify=request.verify)
             except KeepError as error:
                 found.notes.append(f"{sha256[:12]} could not be looked into: {error.what}")
                 continue
             if seen.sha256 != sha256:
-                trash_of(house, store).throw(blob.path, "damaged: its bytes are not what its name promises")
+                if not request.dry_run:
+                    trash_of(house, store).throw(blob.path, "damaged: its bytes are not what its name promises")
                 damaged.append(str(blob.path))
                 continue
-            _record(house, store, blob, seen, found.places.get(sha256, []), verify=verify)
+            _record(house, store, blob, seen, found.places.get(sha256, []), verify=request.verify)
     return tuple(damaged)
 
 
@@ -327,14 +389,16 @@ def _kind(said: object) -> Kind | None:
     return None if kind is Kind.UNKNOWN else kind
 
 
-def _catalogue_again(house: House, saved: Salvaged) -> int:
-    """Files that the old catalogue knew where they lie, if they are still there; each is read again."""
+def _catalogue_again(house: House, noted: Sequence[Mapping[str, object]], saved: Salvaged, *, dry_run: bool) -> int:
+    """Single files that the old catalogue knew where they lie, if they are still there; each is read again."""
     count = 0
-    for text, _ in saved.in_place:
+    named = [path for path, _ in saved.in_place] + [text for said in noted for text in labels.texts(said, "in_place")]
+    for text in dict.fromkeys(named):
         path = Path(text)
         if path.is_file() and not house.book.location_at(text):
             try:
-                note(house, path)
+                if not dry_run:
+                    note(house, path)
             except KeepError as error:
                 house.warn(f"`{path}` was not catalogued again: {error.what}")
                 continue
@@ -342,13 +406,15 @@ def _catalogue_again(house: House, saved: Salvaged) -> int:
     return count
 
 
-def _adopt_again(house: House, noted: Sequence[object], saved: Salvaged, found: _Found) -> int:
+def _adopt_again(
+    house: House, noted: Sequence[Mapping[str, object]], saved: Salvaged, found: _Found, *, dry_run: bool
+) -> int:
     """Folders that were catalogued where they lie: listed now, hashed by the next `sync`. The number of files."""
-    named = [text for said in noted if isinstance(said, dict) for text in labels.texts(said, "adopted")]
+    named = [text for said in noted for text in labels.texts(said, "adopted")]
     folders = [Path(text) for text in dict.fromkeys((*saved.adopted, *named))]
     for folder in folders:
         house.book.put_adopted(str(folder))
-        if not folder.is_dir():
-            found.notes.append(f"`{folder}` is not there; once it is back, `sdkeep sync` lists its files")
+        if not folder.is_dir() or is_empty(folder):
+            found.notes.append(f"`{folder}` is not there or empty; once it is back, `sdkeep sync` lists its files")
     there = [folder for folder in folders if folder.is_dir()]
-    return len(adopt(house, there, AdoptRequest(hash=False)).glances) if there else 0
+    return len(adopt(house, there, AdoptRequest(hash=False, dry_run=dry_run)).glances) if there else 0

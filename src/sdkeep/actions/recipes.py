@@ -96,7 +96,6 @@ def check_recipe(house: House, text: str) -> CheckedRecipe:
 
 def draft_of(path: Path) -> Draft:
     """The merge that a recipe file asks for; paths in it count from the file's own folder."""
-    check_engine()
     from sdkeep.merge.draft import from_toml
     from sdkeep.merge.mecha import from_mecha
 
@@ -129,7 +128,6 @@ def draft_of(path: Path) -> Draft:
 
 def again(house: House, text: str, given: Sequence[str], request: MergeRequest) -> Again:
     """Do the merge that a file's recipe tells, and compare. `given` are files to look for parents among, by hash."""
-    check_engine()
     from sdkeep.merge.run import run
 
     path = _file(house, text)
@@ -199,7 +197,6 @@ def _file(house: House, text: str) -> Path:
 
 
 def _recipe_in(path: Path) -> tuple[Recipe, str]:
-    check_engine()
     from sdkeep.merge.reading import recipe_in
     from sdkeep.merge.recipe import METADATA
 

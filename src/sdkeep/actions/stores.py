@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sdkeep.actions.away import EMPTY
 from sdkeep.actions.house import House
-from sdkeep.ground.errors import NotFoundHere
+from sdkeep.ground.errors import NotFoundHere, StoreError
 from sdkeep.ground.record import Artifact
-from sdkeep.store.blobs import Store
+from sdkeep.store.blobs import Store, is_here
 from sdkeep.store.roots import root_for
 from sdkeep.store.trash import Trash
 
 
 def known_roots(house: House) -> tuple[Path, ...]:
-    """Every blob root that exists: the configured one, those of the catalogue, the home's own."""
+    """Every blob root that is here: the configured one, those of the catalogue, the home's own."""
     named = [house.settings.blob_root] if house.settings.blob_root else []
     roots = [*named, *(Path(root) for root in house.book.blob_roots()), house.settings.home / "store"]
-    return tuple(dict.fromkeys(root for root in roots if root.is_dir()))
+    return tuple(dict.fromkeys(root for root in roots if is_here(root)))
 
 
 def store_near(house: House, target: Path | None) -> Store:
     """The store to put new bytes in, on the volume of `target` where there is one; says so when it must copy later."""
     if house.settings.blob_root:
-        return Store(house.settings.blob_root).prepare()
+        return _prepared(house, house.settings.blob_root)
     home = house.settings.home
     home.mkdir(parents=True, exist_ok=True)
     anchors = [Path(ui.root) for ui in house.book.uis() if Path(ui.root).is_dir()]
@@ -30,7 +31,14 @@ def store_near(house: House, target: Path | None) -> Store:
     choice = root_for(wanted if wanted.exists() else home, known_roots(house), anchors, home)
     if not choice.links:
         house.warn(f"files will be copied or linked across volumes: {choice.why}")
-    return Store(choice.path).prepare()
+    return _prepared(house, choice.path)
+
+
+def _prepared(house: House, root: Path) -> Store:
+    """The store at `root`, made where there is none yet; raises `StoreError` where there should be one and is not."""
+    if not is_here(root) and str(root.absolute()) in house.book.blob_roots():
+        raise StoreError(f"the store `{root}` is not there", EMPTY, "mount the drive, then try again")
+    return Store(root).prepare()
 
 
 def stores(house: House) -> tuple[Store, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdkeep.actions.away import Recorded, why_away
 from sdkeep.actions.drift import Change, Ledger, What, recorded_as
 from sdkeep.actions.folders import Root, Seen, Walked, look_at, walk
 from sdkeep.actions.house import House
@@ -91,7 +92,8 @@ class Plan:
 def plan(house: House, request: SyncRequest) -> Plan:
     """Compare what lies there with what is recorded. With nothing to do: one walk, one query, no file opened."""
     recorded = {one.path: one for one in house.book.locations(unhashed=True)}
-    uis, roots, away = _roots(house)
+    recorded_there = Recorded(path for path, one in recorded.items() if not one.missing)
+    uis, roots, away = _roots(house, recorded_there, believed=request.forget)
     walked = walk(roots, recorded.keys())
     away.update(walked.unreadable)
     seen = dict(walked.files)
@@ -173,7 +175,7 @@ def apply(house: House, plan: Plan, request: SyncRequest) -> Synced:
 
 def watched(house: House) -> tuple[Path, ...]:
     """The folders whose files are kept in step."""
-    return tuple(root.path for root in _roots(house)[1])
+    return tuple(root.path for root in _roots(house, Recorded(()), believed=True)[1])
 
 
 def _finish(house: House, request: SyncRequest, failures: list[tuple[str, KeepError]]) -> tuple[int, int]:
@@ -194,7 +196,9 @@ def _finish(house: House, request: SyncRequest, failures: list[tuple[str, KeepEr
     return hashed, identified
 
 
-def _roots(house: House) -> tuple[dict[str, Installed], list[Root], dict[str, str]]:
+def _roots(
+    house: House, recorded: Recorded, *, believed: bool
+) -> tuple[dict[str, Installed], list[Root], dict[str, str]]:
     """The folders to walk: those of the registered WebUIs, then the adopted ones; and those that are not there."""
     uis: dict[str, Installed] = {}
     roots: list[Root] = []
@@ -208,23 +212,18 @@ def _roots(house: House) -> tuple[dict[str, Installed], list[Root], dict[str, st
         uis[ui.name] = found
         for kind, folders in found.folders.items():
             linked = found.layout.shelves[kind].follows_folders
-            roots += [Root(folder, ui.name, linked) for folder in folders if folder.is_dir()]
-            away.update({str(folder): why for folder in folders if (why := _why_away(folder, Path(ui.root)))})
-    for folder in house.book.adopted():
-        if os.path.isdir(folder):  # noqa: PTH112 - a path may be no valid text
-            roots.append(Root(Path(folder)))
+            for folder in folders:
+                if why := why_away(folder, Path(ui.root), recorded, believed=believed):
+                    away[str(folder)] = why
+                elif folder.is_dir():
+                    roots.append(Root(folder, ui.name, linked))
+    for text in house.book.adopted():
+        folder = Path(text)
+        if why := why_away(folder, None, recorded, believed=believed):
+            away[text] = why
         else:
-            away[folder] = "the folder is not there; is the drive away?"
+            roots.append(Root(folder))
     return uis, roots, away
-
-
-def _why_away(folder: Path, root: Path) -> str:
-    """Why a WebUI's folder may only be away for now; empty when it is there, or was never made."""
-    if folder.is_dir():
-        return ""
-    if any(path.is_symlink() and not path.exists() for path in (folder, *folder.parents)):
-        return "a link on the way leads nowhere; is the drive away?"
-    return "" if folder.is_relative_to(root) else "the folder is not there; is the drive away?"
 
 
 class _beneath:  # noqa: N801 - used as a function

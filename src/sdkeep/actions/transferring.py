@@ -34,7 +34,7 @@ def fetched(house: House, staging: Path, release: Release, file: RemoteFile) -> 
         lock_wait=PATIENCE,
         resolve_error=lambda answer: refused(house, release, answer),
     )
-    near = from_neighbour(house, wanted.sha256, staging) if wanted.sha256 else None
+    near = from_neighbour(house, file, staging)
     if near is not None:
         yield Fetched(near, near.stat().st_size, wanted.sha256 or "")
         return

@@ -11,7 +11,7 @@ from sdkeep.actions.stores import trash_of
 from sdkeep.catalogue.listing import Filter
 from sdkeep.ground.events import stage
 from sdkeep.ground.record import Artifact, Location, Method
-from sdkeep.store.blobs import Condition, Store
+from sdkeep.store.blobs import Condition, Store, is_here
 from sdkeep.store.copying import sha256_of
 from sdkeep.store.links import points_at
 
@@ -39,7 +39,7 @@ def verify(house: House, text: str) -> tuple[Checked, ...]:
     checks: list[Checked] = []
     for blob in house.book.blobs_of(sha256):
         root = Path(blob.root)
-        checked = _blob(house, found, Store(root)) if root.is_dir() else _away(found, root)
+        checked = _blob(house, found, Store(root)) if is_here(root) else _away(found, root)
         checks.append(checked)
         if checked.condition == Condition.SOUND:
             sound = Path(checked.path)
@@ -50,7 +50,7 @@ def verify(house: House, text: str) -> tuple[Checked, ...]:
 
 
 def _away(found: Artifact, root: Path) -> Checked:
-    return Checked(found.name, str(root), Condition.MISSING, "the store's folder is not there; is the drive away?")
+    return Checked(found.name, str(root), Condition.MISSING, "the store's folder is not there, empty or not mounted")
 
 
 def _blob(house: House, found: Artifact, store: Store) -> Checked:

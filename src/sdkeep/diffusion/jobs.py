@@ -155,8 +155,8 @@ def checked(job: Job, factor: int = 8) -> Job:
     _within("batch", job.batch, 1, 1024)
     _within("variation-strength", job.variation, 0, 1)
     _within("clip-skip", job.clip_skip, 1, 32)
-    _within("seed", job.seed, 0, _LARGEST_SEED)
-    _within("variation-seed", job.variation_seed, 0, _LARGEST_SEED)
+    _check_seed("seed", job.seed, job.seed_of(job.count - 1))
+    _check_seed("variation-seed", job.variation_seed, job.variation_seed_of(job.count - 1))
     _within("resize-from", min(job.resize_from), 0, LARGEST)
     _within("vae-tile", job.vae_tile, 0, LARGEST)
     _check_knobs(job.knobs)
@@ -174,6 +174,17 @@ def checked(job: Job, factor: int = 8) -> Job:
     if job.hires:
         _check_hires(job.hires, job)
     return job
+
+
+def _check_seed(name: str, first: int, last: int) -> None:
+    """Every seed of a job has 64 bits."""
+    _within(name, first, 0, _LARGEST_SEED)
+    if last > _LARGEST_SEED:
+        raise UsageError(
+            f"the seeds from `--{name} {first}` on are too large",
+            "seeds have 64 bits, and every picture takes the next",
+            f"`--{name} {first % 2**32}`",
+        )
 
 
 def _check_knobs(knobs: Knobs) -> None:
@@ -221,6 +232,11 @@ def _check_hires(hires: Hires, job: Job) -> None:
 def _check_size(size: Size, factor: int, flag: str) -> None:
     if all(0 < side <= LARGEST and side % factor == 0 for side in size):
         return
+    if max(size) > LARGEST:
+        raise UsageError(
+            f"a picture cannot be {size[0]}x{size[1]}", f"no side is longer than {LARGEST}",
+            f"`{flag} 1024x1024`, enlarged with `--hires 2`",
+        )  # fmt: skip
     below = tuple(min(max(side // factor, 1) * factor, LARGEST) for side in size)
     above = tuple(min(max(math.ceil(side / factor), 1) * factor, LARGEST) for side in size)
     near = dict.fromkeys([below, above])
@@ -236,6 +252,11 @@ def _within(name: str, value: float, least: float, most: float) -> None:
     if not (math.isfinite(value) and least <= value <= most):
         near = least if not value > least else most
         wrong, right = (
-            f'--set "{name}: {number:g}"' if name[0].isupper() else f"--{name} {number:g}" for number in (value, near)
+            f'--set "{name}: {_plain(one)}"' if name[0].isupper() else f"--{name} {_plain(one)}"
+            for one in (value, near)
         )
         raise UsageError(f"`{wrong}` makes no sense", f"it goes from {least} to {most}", f"`{right}`")
+
+
+def _plain(number: float) -> str:
+    return f"{number:g}" if isinstance(number, float) else str(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,7 @@ from sdkeep.diffusion.checkpoint import Model
 from sdkeep.diffusion.jobs import Job, Size
 from sdkeep.diffusion.networks.config import VAE, Prediction
 from sdkeep.diffusion.sampling.registry import choose
-from sdkeep.ground.errors import FormatError, UsageError
+from sdkeep.ground.errors import FormatError, StoreError, UsageError
 
 
 def check_prediction(model: Model, job: Job) -> None:
@@ -71,12 +72,34 @@ def explained(model: Model, size: Size) -> Iterator[None]:
     """Turn running out of memory into a `UsageError` that says what would need less."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise _too_large(model, size) from error
-    except RuntimeError as error:
-        if "not enough memory" not in str(error) and "out of memory" not in str(error):
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not ran_out(error):
             raise
         raise _too_large(model, size) from error
+
+
+_RAN_OUT = ("not enough memory", "out of memory", "can't allocate memory", "cannot allocate memory", "unable to mmap")
+
+
+def ran_out(error: BaseException | None) -> bool:
+    """Whether an error means that there was no more memory; torch says it in several ways."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    return any(words in str(error).lower() for words in _RAN_OUT)
+
+
+@contextmanager
+def opening(name: str) -> Iterator[None]:
+    """The same while the model `name` is opened."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError, StoreError) as error:
+        if not ran_out(error) and not (isinstance(error, StoreError) and ran_out(error.__cause__)):
+            raise
+        raise UsageError(
+            f"there is not enough memory to open `{name}`", "its weights do not fit into what is left",
+            "close other programs, pass `--low-memory`, or name a smaller model",
+        ) from error  # fmt: skip
 
 
 def _too_large(model: Model, size: Size) -> UsageError:

@@ -11,12 +11,14 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import torch
 from PIL import Image
 from torch import Tensor
 
 from sdkeep.diffusion.beside import for_noise, for_picture
 from sdkeep.diffusion.checkpoint import Model
 from sdkeep.diffusion.conditioning import Embedding, Reader, TextOptions
+from sdkeep.diffusion.estimate import check_memory, free_memory
 from sdkeep.diffusion.guidance import Guide, Scales, negative, scheduled
 from sdkeep.diffusion.hires import Target, enlarged, target
 from sdkeep.diffusion.inpainting import Prepared, prepared
@@ -199,7 +201,8 @@ class Pipeline:
     """Makes pictures with one model.
 
     `embeddings` are by the name that a prompt uses. `adapt` is called around a job with the networks that its prompt
-    names. `refiner` takes over where a job says so; `upscalers` are networks by name, beside those built in.
+    names. `refiner` takes over where a job says so; `upscalers` are networks by name, beside those built in. `free`
+    says how many bytes of memory can be had on a device.
     """
 
     model: Model
@@ -207,6 +210,7 @@ class Pipeline:
     adapt: Adapt = _nothing_to_apply
     refiner: Refiner | None = None
     upscalers: Mapping[str, Enlarge] = field(default_factory=dict)
+    free: Callable[[torch.device], int | None] = free_memory
 
     @property
     def factor(self) -> int:
@@ -247,6 +251,10 @@ class Pipeline:
             raise UsageError("there is no refiner to hand over to", "none was named", "name one with `--refiner REF`")
         if job.hires:
             upscaler(job.hires.upscaler, self.upscalers)
+        room = self.free(self.model.device)
+        check_memory(self.model, job, job.size, room)
+        if job.hires:
+            check_memory(self.model, job, target(job.size, job.hires, self.model.vae.config.factor).size, room)
 
     def _batch(self, work: _Work) -> Iterator[Made]:
         job = work.job

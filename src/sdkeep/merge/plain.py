@@ -93,7 +93,7 @@ class PlainCalculator:
                     registers.append(self._loaded(place, leaf, source, job.elements))
                 else:
                     inputs = [registers[at].copy() if at in one.shared else registers[at] for at in one.inputs]
-                    formula: object = one.apply.method.formula(*inputs, **one.apply.numbers)  # type: ignore[arg-type]
+                    formula: object = one.apply.method.formula(*inputs, **one.apply.numbers)
                     assert isinstance(formula, np.ndarray)  # noqa: S101  numpy in, numpy out
                     registers.append(formula)
         except _NotFinite as error:

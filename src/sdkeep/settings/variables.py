@@ -113,7 +113,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "neighbours", Type.LIST, "", ("SDKEEP_NEIGHBOURS",),
-        "folders of other sdkeep homes or stores, separated by commas; files found there are copied, not fetched",
+        "other sdkeep homes or stores, folders or addresses, separated by commas; files found there are not fetched",
     ),
     Variable(
         "proxy", Type.PROXY, "", ("SDKEEP_PROXY", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),

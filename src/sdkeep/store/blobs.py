@@ -31,6 +31,11 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 _MARK = json.dumps({"what": "sdkeep store", "format": FORMAT}) + "\n"
 
 
+def is_here(root: Path) -> bool:
+    """Whether a store lies there: a drive that is not mounted leaves an empty folder, or none."""
+    return (root / MARKER).is_file() or (root / "blobs").is_dir()
+
+
 class Condition(StrEnum):
     """What `check` finds of a blob."""
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdkeep.merge.methods import elementwise, linear, smoothing, sparse, whole
+from sdkeep.merge.methods.method import Method
 from sdkeep.merge.methods.registry import METHODS, find
 
 Array = np.ndarray
@@ -256,10 +257,7 @@ def test_a_sum_of_a_model_with_itself_is_that_model(rank: int, alpha: float, see
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 @pytest.mark.parametrize("shape", [(), (1,), (6,), (6, 4), (4, 3, 3, 3)])
-def test_every_method_gives_a_finite_tensor_of_the_same_shape(method: object, shape: tuple[int, ...]) -> None:
-    from sdkeep.merge.methods.method import Method
-
-    assert isinstance(method, Method)
+def test_every_method_gives_a_finite_tensor_of_the_same_shape(method: Method, shape: tuple[int, ...]) -> None:
     count = method.most or max(method.least, 3)
     numbers: dict[str, float] = {one.name: one.default for one in method.parameters}
     numbers |= {"seed": 5} if method.seeded else {}
@@ -270,10 +268,7 @@ def test_every_method_gives_a_finite_tensor_of_the_same_shape(method: object, sh
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-def test_every_method_says_what_it_is(method: object) -> None:
-    from sdkeep.merge.methods.method import Method
-
-    assert isinstance(method, Method)
+def test_every_method_says_what_it_is(method: Method) -> None:
     assert method.origin
     assert method.about
     assert method.statement
@@ -283,5 +278,28 @@ def test_every_method_says_what_it_is(method: object) -> None:
 def test_element_wise_formulas_use_no_fused_operation() -> None:
     import inspect
 
-    source = inspect.getsource(linear).partition('"""')[2].partition('"""')[2]
-    assert not any(word in source for word in ("lerp", "addcmul", "addcdiv", "alpha=alpha).add", "fma"))
+    for module in (linear, elementwise):
+        source = inspect.getsource(module).partition('"""')[2].partition('"""')[2]
+        assert not any(word in source for word in ("lerp", "addcmul", "addcdiv", "alpha=alpha).add", "fma"))
+
+
+PLAIN = [method for method in METHODS if method.is_plain]
+
+
+@pytest.mark.parametrize("method", PLAIN, ids=lambda method: method.name)
+@given(st.integers(0, 10**6))
+def test_plain_formulas_give_numpy_and_torch_the_same_bits(method: Method, seed: int) -> None:
+    tensors = draw(97, seed=seed, count=method.most or 3)
+    chance = np.random.default_rng(seed)
+    numbers = {one.name: float(chance.uniform(one.least, one.most)) for one in method.parameters}
+    by_torch = method.formula(*clones(tensors), **numbers)
+    by_numpy = method.formula(*(one.numpy().copy() for one in tensors), **numbers)  # type: ignore[arg-type]
+    assert isinstance(by_numpy, np.ndarray)
+    assert by_numpy.dtype == np.float32
+    assert np.array_equal(by_numpy.view(np.uint32), by_torch.numpy().view(np.uint32))
+
+
+def test_methods_that_need_torch_import_it_when_they_are_used() -> None:
+    assert {method.name for method in METHODS if not method.is_plain} >= {"slerp", "ties", "clamp", "train-difference"}
+    assert {method.name for method in PLAIN} >= {"weighted-sum", "add-difference", "average", "no-interpolation"}
+    assert all(method.elementwise for method in PLAIN)

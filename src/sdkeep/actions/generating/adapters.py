@@ -238,9 +238,9 @@ def _is_embedding(path: Path) -> bool:
 
 
 def _is_of(one: Found, group: str) -> bool:
-    """Whether a file is what a group holds; one of no known structure may be."""
+    """Whether a file is what a group holds; one of no known structure may be anything but a LoRA."""
     kind = one.artifact.kind if one.artifact else _looked_at(one.path)[0]
-    return kind in GROUPS[group] or kind is Kind.UNKNOWN
+    return kind in GROUPS[group] or (kind is Kind.UNKNOWN and group != "lora")
 
 
 def _looked_at(path: Path) -> tuple[Kind | None, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from sdkeep.actions.generating.adapters import Found
 from sdkeep.actions.generating.applying import Applying, role_of
-from sdkeep.actions.generating.finding import BASE, REFINER, VAE, Chosen, opened
+from sdkeep.actions.generating.finding import BASE, MODEL, REFINER, VAE, Chosen, opened
 from sdkeep.actions.generating.recording import Model
 from sdkeep.actions.house import House
 from sdkeep.actions.ingredients import Ingredient
@@ -89,10 +89,13 @@ class Bench:
 
     def pipeline(self, known: dict[str, Ingredient]) -> Pipeline:
         """The pipeline for these files."""
+        from sdkeep.diffusion.mending import opening
+
         if self._pipeline is None or known != self._at:
             self._held.close()
             self._pipeline = None
-            self._pipeline = self._opened(self._held.enter_context(opened(self.house, known)))
+            with opening(known[MODEL].name):
+                self._pipeline = self._opened(self._held.enter_context(opened(self.house, known)))
             self._at = known
         return self._pipeline
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from sdkeep.actions.generating.sample import sample_file
 from sdkeep.actions.house import House
 from sdkeep.actions.ingredients import Ingredient, hashed, located, readable
+from sdkeep.formats.contents import Contents
 from sdkeep.formats.identify import identify
 from sdkeep.formats.look import look
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.errors import FormatError
+from sdkeep.ground.identity import Identity
 from sdkeep.ground.kinds import Family, Kind
+from sdkeep.ground.text import one_line
 from sdkeep.store.names import split_name
 
 MODEL, VAE, REFINER, BASE = "model", "vae", "refiner", "base"
@@ -75,10 +80,22 @@ def found(house: House, files: Files, *, dry_run: bool = False) -> dict[str, Ing
 
 def look_at(path: Path) -> tuple[Family, tuple[int, int] | None]:
     """A checkpoint's family, and the size that it says it was trained at."""
+    contents, identity = _looked(path)
+    said = _RESOLUTION.match(contents.metadata.get("modelspec.resolution", ""))
+    return identity.family, (int(said[1]), int(said[2])) if said else None
+
+
+def _looked(path: Path) -> tuple[Contents, Identity]:
+    """What is in a file and what that makes it."""
+    info = path.stat()
+    return _looked_once(path.absolute(), info.st_size, info.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _looked_once(path: Path, _size: int, _changed: int) -> tuple[Contents, Identity]:
     with FileSource(path) as source:
         contents = look(source)
-    said = _RESOLUTION.match(contents.metadata.get("modelspec.resolution", ""))
-    return identify(contents).family, (int(said[1]), int(said[2])) if said else None
+    return contents, identify(contents)
 
 
 def _located(house: House, ref: str, dry_run: bool) -> Ingredient:
@@ -87,12 +104,19 @@ def _located(house: House, ref: str, dry_run: bool) -> Ingredient:
 
 
 def _check_kind(one: Ingredient, role: str) -> None:
-    """A LoRA is no checkpoint: said before gigabytes are read."""
-    with FileSource(one.path) as source:
-        kind = identify(look(source)).kind
+    """A LoRA is no checkpoint, and neither is a letter: said before gigabytes are read."""
+    contents, identity = _looked(one.path)
+    wanted = "VAE" if role == VAE else "checkpoint"
+    if not contents.tensors:
+        grave = next((flaw.why for flaw in contents.flaws if flaw.grave), "")
+        raise FormatError(
+            f"`{one_line(one.name)}` is no {wanted}",
+            f"it is damaged: {grave}" if grave else f"it holds no tensors, and is of the kind: {contents.container}",
+            f"`sdkeep show {shlex.quote(str(one.path))}` tells what it is", rule="not-a-checkpoint",
+        )  # fmt: skip
+    kind = identity.kind
     if kind in _FITS[role]:
         return
-    wanted = "VAE" if role == VAE else "checkpoint"
     hint = _INSTEAD.get(kind, "`sdkeep ls --kind checkpoint` lists what is here")
     raise FormatError(
         f"`{one.name}` is no {wanted}", f"its structure is that of: {kind}",

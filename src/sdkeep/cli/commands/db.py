@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sdkeep.cli.commands.shared import size_text
-from sdkeep.cli.frame import Face, Reply, Yes, verb
+from sdkeep.cli.frame import DryRun, Face, Reply, Yes, verb
 from sdkeep.cli.output import Out
 from sdkeep.ground.errors import NeedsAnswer
 
@@ -68,24 +68,36 @@ def register(app: typer.Typer) -> None:
     def rebuild(
         face: Face,
         root: Annotated[list[Path] | None, typer.Option("--root", metavar="DIR", help="A store to look in.")] = None,
+        without: Annotated[
+            list[Path] | None, typer.Option("--without", metavar="DIR", help="A store or WebUI that is lost for good.")
+        ] = None,
         verify: Annotated[bool, typer.Option("--verify", help="Hash every stored file again.")] = False,
+        dry_run: DryRun = False,
         yes: Yes = False,
     ) -> Reply:
         """Make a lost or broken catalogue anew from stored files, their labels, placements and sidecars."""
+        from sdkeep.actions.rebuild import RebuildRequest, sound
         from sdkeep.actions.rebuild import rebuild as act
-        from sdkeep.actions.rebuild import sound
 
         house = face.house()
-        if sound(house) and not face.confirm(
-            "the catalogue is sound, and what it alone knows (hub pages, parents, edits) would be lost; go on?",
-            yes=yes,
-            dry=False,
+        if (
+            not dry_run
+            and sound(house)
+            and not face.confirm(
+                "the catalogue is sound, and what it alone knows (hub pages, parents, edits) would be lost; go on?",
+                yes=yes,
+                dry=False,
+            )
         ):
             raise NeedsAnswer("nothing was changed", "the answer was no")
-        done = act(house, root or [], verify=verify)
+        done = act(house, RebuildRequest(tuple(root or ()), tuple(without or ()), verify, dry_run))
         reply = Reply(done, lambda out: _show_rebuilt(out, done), 1 if done.damaged else 0)
+        if dry_run:
+            reply.hints = ["nothing was changed; `sdkeep db rebuild` does it"]
+        else:
+            reply.hints = ["`sdkeep sync --look-up` asks the hubs again what the files are"]
         if done.unknown:
-            reply.hints = ["`sdkeep add --in-place FOLDER` catalogues files that are in no store"]
+            reply.hints += ["`sdkeep add --in-place FOLDER` catalogues files that are in no store"]
         return reply
 
 
@@ -97,8 +109,10 @@ def _show_rebuilt(out: Out, done: Rebuilt) -> None:
     out.line(f"WebUIs: {', '.join(done.uis) or 'none'}; {done.unknown:,} model files there are in no store")
     if done.in_place:
         out.line(f"{done.in_place:,} files catalogued where they lie, again")
+    if done.pins:
+        out.line(f"{done.pins:,} pins kept")
     for path in done.damaged:
-        out.line(f"damaged, now in the trash: {path}", "bad")
+        out.line(f"damaged: {path}", "bad")
     for note in done.notes:
         out.line(note, "warn")
     if done.kept:

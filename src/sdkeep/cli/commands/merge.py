@@ -111,9 +111,8 @@ def register(app: typer.Typer) -> None:
         dry_run: DryRun = False,
     ) -> Reply:
         """Merge models: planned from their headers, streamed, the recipe kept in the file. Inputs are never touched."""
-        from sdkeep.actions.merge import MergeRequest, check_engine
+        from sdkeep.actions.merge import MergeRequest
 
-        check_engine()
         numbers = {"alpha": alpha, "beta": beta, "gamma": gamma, "density": density, "epsilon": epsilon, "votes": votes}
         asked = _Asked(method, numbers, blocks, beta_blocks, tuple(keys or ()), vae, tuple(lora or ()))
         written = _Written(precision, ema, prune, discard, compat)

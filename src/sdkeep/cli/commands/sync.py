@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         look_up: Annotated[bool, typer.Option("--look-up", help="Ask the hubs about what is new, by hash.")] = False,
         no_hash: Annotated[bool, typer.Option("--no-hash", help="List new files now, hash them another time.")] = False,
         forget: Annotated[
-            bool, typer.Option("--forget", help="Placements that vanished were meant to: do not put them back.")
+            bool, typer.Option("--forget", help="What vanished was meant to: put no placement back.")
         ] = False,
         locked: Annotated[bool, typer.Option("--locked", help="Make this machine match sdkeep.lock.")] = False,
         sources: Annotated[
@@ -56,7 +56,9 @@ def register(app: typer.Typer) -> None:
         found = plan(house, request)
         planned = Synced(shown(house, found), False, found.away, found.waiting)
         if check or dry_run:
-            return Reply(planned, lambda out: _show(out, planned), 1 if check and planned.differences else 0)
+            reply = Reply(planned, lambda out: _show(out, planned), 1 if check and planned.differences else 0)
+            reply.hints += _doubts(planned)
+            return reply
         if planned.differences and not yes:
             for difference in planned.differences[:MOST_ROWS]:
                 face.out.note(f"{difference.what}: {_sentence(difference)}")
@@ -69,7 +71,15 @@ def register(app: typer.Typer) -> None:
         reply.status = 1 if answer.failures else 0
         if answer.waiting:
             reply.hints.append("`sdkeep sync` hashes what still waits")
+        reply.hints += _doubts(answer)
         return reply
+
+
+def _doubts(answer: Synced) -> list[str]:
+    from sdkeep.actions.away import EMPTY
+
+    emptied = any(why == EMPTY for why in answer.away.values())
+    return ["`sdkeep sync --forget` if you emptied that folder yourself"] if emptied else []
 
 
 def _watch(face: Face, house: House, request: SyncRequest, *, yes: bool) -> Reply:

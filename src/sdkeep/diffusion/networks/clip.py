@@ -105,13 +105,11 @@ class Clip(nn.Module):
 
     def embed(self, tokens: Tensor) -> Tensor:
         """The vectors [b, n, width] of tokens [b, n], without their places."""
-        vectors: Tensor = self.embeddings.token_embedding(tokens)
-        return vectors
+        return self.embeddings.token_embedding(tokens)
 
     def final_norm(self, x: Tensor) -> Tensor:
         """The norm behind the last layer."""
-        normed: Tensor = self.final_layer_norm(x)
-        return normed
+        return self.final_layer_norm(x)
 
     def forward(self, tokens: Tensor, vectors: Tensor | None = None) -> TextStates:
         """States of tokens [b, n]; `vectors` [b, n, width] stand in for what `embed` would give."""

@@ -82,13 +82,11 @@ class OpenClip(nn.Module):
 
     def embed(self, tokens: Tensor) -> Tensor:
         """The vectors [b, n, width] of tokens [b, n], without their places."""
-        vectors: Tensor = self.token_embedding(tokens)
-        return vectors
+        return self.token_embedding(tokens)
 
     def final_norm(self, x: Tensor) -> Tensor:
         """The norm behind the last block."""
-        normed: Tensor = self.ln_final(x)
-        return normed
+        return self.ln_final(x)
 
     def forward(self, tokens: Tensor, vectors: Tensor | None = None) -> TextStates:
         """States of tokens [b, n]; `vectors` [b, n, width] stand in for what `embed` would give."""

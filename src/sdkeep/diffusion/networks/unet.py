@@ -75,14 +75,17 @@ class Geglu(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Four times as wide inside, so at some tokens at a time; the empty second place was a dropout."""
+    """Four times as wide inside, so on the CPU some tokens at a time; the empty second place was a dropout."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.net = nn.Sequential(Geglu(width, 4 * width), nn.Identity(), Linear(4 * width, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.net(some) for some in x.flatten(0, 1).split(2048)]).view(x.shape)
+        if not x.is_cpu:
+            return self.net(x)
+        tokens = x.flatten(0, 1)  # [b n, width]
+        return torch.cat([self.net(some) for some in torch.split(tokens, 655_360 // x.shape[-1])]).view(x.shape)
 
 
 class TransformerBlock(nn.Module):
@@ -158,13 +161,9 @@ class Step(nn.Sequential):
     """Layers in a row, each given what it takes."""
 
     def forward(self, x: Tensor, steps: Tensor, context: Tensor) -> Tensor:
-        for layer in self:
-            if isinstance(layer, ResBlock):
-                x = layer(x, steps)
-            elif isinstance(layer, SpatialTransformer):
-                x = layer(x, context)
-            else:
-                x = layer(x)
+        for part in self:
+            more = [steps] if isinstance(part, ResBlock) else [context] if isinstance(part, SpatialTransformer) else []
+            x = part(x, *more)
         return x
 
 

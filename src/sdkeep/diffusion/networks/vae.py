@@ -174,5 +174,4 @@ class Vae(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Pixels [b, colours, 8 h, 8 w], roughly between -1 and 1, of latents [b, latent, h, w]."""
-        pixels: Tensor = self.decoder(self.post_quant_conv(latents))
-        return pixels
+        return self.decoder(self.post_quant_conv(latents))

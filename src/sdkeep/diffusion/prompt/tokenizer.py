@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import html
 import lzma
+import re
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
-
-import ftfy
-import regex
 
 START = 49406
 """`<|startoftext|>`, before every chunk."""
@@ -21,15 +19,26 @@ END = 49407
 """`<|endoftext|>`, after every chunk."""
 
 _END_OF_WORD = "</w>"
-_PIECES = regex.compile(
-    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+", regex.IGNORECASE
-)
+_MARKS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d"
+_PIECES = _MARKS + r"|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
+_PLAIN_PIECES = re.compile(_MARKS + "|[a-z]+|[0-9]|[^\\sa-z0-9]+")
+"""The same for ASCII in lower case."""
 _SPECIAL = {"<|startoftext|>": (START,), "<|endoftext|>": (END,)}
 
 
 def encode(text: str) -> list[int]:
     """The ids of a text, without start and end marks."""
-    return [token for piece in _PIECES.findall(clean(text)) for token in _piece(piece)]
+    return [token for piece in _pieces(clean(text)) for token in _piece(piece)]
+
+
+def _pieces(text: str) -> list[str]:
+    """The words, digits and marks of a cleaned text."""
+    if text.isascii():
+        return _PLAIN_PIECES.findall(text)
+    import regex  # takes its time, and most prompts are ASCII
+
+    found: list[str] = regex.findall(_PIECES, text, regex.IGNORECASE)
+    return found
 
 
 def decode(tokens: list[int]) -> str:
@@ -42,16 +51,24 @@ def decode(tokens: list[int]) -> str:
 
 def clean(text: str) -> str:
     """What CLIP was trained on: broken characters mended, entities resolved twice, single spaces, lower case."""
-    mended = html.unescape(html.unescape(ftfy.fix_text(text)))
-    return regex.sub(r"\s+", " ", mended.strip()).strip().lower()
+    if not (text.isascii() and text.isprintable() and "&" not in text):
+        import ftfy  # takes its time, and has nothing to mend in plain text
+
+        text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    if text.isascii():
+        return re.sub(r"\s+", " ", text.strip()).strip().lower()
+    import regex
+
+    return regex.sub(r"\s+", " ", text.strip()).strip().lower()
 
 
 class _Vocabulary:
-    """Every token's id, and the rank of every merge: the lower is done first."""
+    """Every token's id, and the rank of every merge, its halves with a blank between: the lower is done first."""
 
-    def __init__(self, merges: list[tuple[str, str]]) -> None:
+    def __init__(self, merges: list[str]) -> None:
         letters = list(_letters().values())
-        self.words = [*letters, *(letter + _END_OF_WORD for letter in letters), *map("".join, merges), *_SPECIAL]
+        merged = (pair.replace(" ", "") for pair in merges)
+        self.words = [*letters, *(letter + _END_OF_WORD for letter in letters), *merged, *_SPECIAL]
         self.ids = {word: number for number, word in enumerate(self.words)}
         self.ranks = {pair: rank for rank, pair in enumerate(merges)}
 
@@ -59,8 +76,7 @@ class _Vocabulary:
 @cache
 def _vocabulary() -> _Vocabulary:
     packed = files("sdkeep.diffusion.prompt").joinpath("merges.txt.xz").read_bytes()
-    lines = lzma.decompress(packed).decode("utf-8").splitlines()
-    return _Vocabulary([(first, second) for first, second in (line.split(" ") for line in lines)])
+    return _Vocabulary(lzma.decompress(packed).decode("utf-8").splitlines())
 
 
 @cache
@@ -86,8 +102,8 @@ def _merged(symbols: list[str]) -> list[str]:
     ranks = _vocabulary().ranks
     worst = len(ranks)
     while len(symbols) > 1:
-        best = min(pairwise(symbols), key=lambda pair: ranks.get(pair, worst))
-        if best not in ranks:
+        best = min(pairwise(symbols), key=lambda pair: ranks.get(" ".join(pair), worst))
+        if " ".join(best) not in ranks:
             break
         merged: list[str] = []
         place = 0

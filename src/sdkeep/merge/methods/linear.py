@@ -8,32 +8,16 @@ to the next.
 from __future__ import annotations
 
 from math import asin, sin
-from typing import Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sdkeep.merge.methods.method import Numbers
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
 
-class Array(Protocol):
-    """Numbers that arithmetic can overwrite."""
-
-    def __imul__(self, other: float, /) -> Self:
-        """Times a number."""
-        ...
-
-    def __itruediv__(self, other: float, /) -> Self:
-        """Divided by a number."""
-        ...
-
-    def __iadd__(self, other: Self, /) -> Self:
-        """Plus as many numbers."""
-        ...
-
-    def __isub__(self, other: Self, /) -> Self:
-        """Minus as many numbers."""
-        ...
-
-
-A = TypeVar("A", bound=Array)
+    A = TypeVar("A", Tensor, NDArray[np.float32])
 
 
 def nothing(a: A) -> A:

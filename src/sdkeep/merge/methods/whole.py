@@ -134,7 +134,8 @@ def rotate(a: Tensor, b: Tensor, *, alpha: float) -> Tensor:
     means = p.mean(0), q.mean(0)
     p, q = p - means[0], q - means[1]
     u, _, v = torch.linalg.svd(p.mT @ q, full_matrices=False)
-    turned = linear.weighted_sum(p @ (u @ v), q.clone(), alpha=alpha)
+    rotated: Tensor = p @ (u @ v)
+    turned = linear.weighted_sum(rotated, q.clone(), alpha=alpha)
     return turned.add_(means[1]).reshape(a.shape)
 
 
