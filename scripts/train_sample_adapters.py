@@ -1,9 +1,9 @@
 """Train what comes with the sample model: two LoRAs, an embedding and a hypernetwork, each for one change.
 
-`slanted` (LoRA) leans to the right, `inverted` (LoRA) writes black on white, `lucky` (embedding) is a word for seven,
-`next` (hypernetwork) counts on by one: who asks for a three gets a four. The model itself stays as it is; baked into
-it, each LoRA makes an expert to merge. Called by `train_sample_model.py --adapters`; a minute or two each on a free
-core, and seeded.
+`slanted` (LoRA) leans to the right, `narrow` (LoRA) is half as wide, `lucky` (embedding) is a word for seven, `next`
+(hypernetwork) counts on by one: who asks for a three gets a four. The model itself stays as it is; baked into it, each
+LoRA makes an expert to merge. Called by `train_sample_model.py --adapters`; a minute or two each on a free core, and
+seeded.
 """
 
 from __future__ import annotations
@@ -39,14 +39,19 @@ def unchanged(pictures: Tensor) -> Tensor:
 
 def slanted(pictures: Tensor) -> Tensor:
     """Leaning to the right by half a pixel for each pixel up."""
-    shear = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.0]]).expand(len(pictures), 2, 3)
-    places = functional.affine_grid(shear, list(pictures.shape), align_corners=False)
+    return _moved(pictures, [[1.0, 0.5, 0.0], [0.0, 1.0, 0.0]])
+
+
+def narrow(pictures: Tensor) -> Tensor:
+    """Half as wide."""
+    return _moved(pictures, [[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+
+
+def _moved(pictures: Tensor, matrix: list[list[float]]) -> Tensor:
+    places = functional.affine_grid(
+        torch.tensor(matrix).expand(len(pictures), 2, 3), list(pictures.shape), align_corners=False
+    )
     return functional.grid_sample(pictures, places, align_corners=False, padding_mode="border")
-
-
-def inverted(pictures: Tensor) -> Tensor:
-    """Black on white."""
-    return -pictures
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ def beside(layers: dict[str, nn.Linear | nn.Conv2d]) -> Iterator[dict[str, Facto
 
 
 def train_lora(lesson: Lesson, path: Path, steps: int, seed: int, about: str) -> None:
-    """`slanted` and `inverted`; `about` says what it does."""
+    """`slanted` and `narrow`; `about` says what it does."""
     torch.manual_seed(seed)
     with beside(lora_layers(lesson.model)) as factors:
         weights = [weight for one in factors.values() for weight in one.parameters()]

@@ -149,7 +149,7 @@ def test_one_shard_of_a_model_is_no_model(world: World, pair: tuple[Path, Path])
     failed = world.json("merge", str(shard), str(pair[1]), "-o", "mix.safetensors")
     assert failed.status == 2
     (error,) = failed.document["errors"]
-    assert "part of a model" in error["what"]
+    assert "one part of a model in 2 files" in error["what"]
     assert "convert" in error["next"]
 
 
@@ -170,6 +170,9 @@ def test_hostile_metadata_of_a_parent_is_carried_or_dropped(
     Path("mix.safetensors").unlink()
 
 
+HALF = '[[steps]]\nmethod="weighted-sum"\nmodels=["a","b"]\n'
+
+
 def recipe_with(steps: str, models: str = 'a = "./photo.safetensors"\nb = "./anime.safetensors"\n') -> str:
     return f"[models]\n{models}{steps}"
 
@@ -181,20 +184,21 @@ def recipe_with(steps: str, models: str = 'a = "./photo.safetensors"\nb = "./ani
         (recipe_with('[[steps]]\nname="x"\nmethod="slerp"\nmodels=["y","a"]\n'
                      '[[steps]]\nname="y"\nmethod="slerp"\nmodels=["x","a"]\n'), "usage"),
         (recipe_with('[[steps]]\nname="a"\nmethod="slerp"\nmodels=["a","b"]\n'), "format"),
-        (recipe_with("".join(f'[[steps]]\nname="s{n}"\nmethod="average"\nmodels=["a"]\n' for n in range(3000))), "usage"),
+        (recipe_with("".join(f'[[steps]]\nname="s{n}"\nmethod="average"\nmodels=["a"]\n' for n in range(3000))),
+         "usage"),
         ("[models]\n" + "".join(f'm{n} = "./photo.safetensors"\n' for n in range(200_000)), "format"),
-        (recipe_with('[[steps]]\nmethod="weighted-sum"\nmodels=["a","b"]\nalpha=nan\n'), "usage"),
-        (recipe_with('[[steps]]\nmethod="weighted-sum"\nmodels=["a","b"]\nalpha=inf\n'), "usage"),
-        (recipe_with('[[steps]]\nmethod="weighted-sum"\nmodels=["a","b"]\nalpha={base=0.5,keys={"(a+)+$"=2}}\n'), "usage"),
-        (recipe_with('[[steps]]\nmethod="weighted-sum"\nmodels=["a","b"]\nalpha={base=0.5,keys={"("=0.2}}\n'), "usage"),
-        (recipe_with('[[steps]]\nmethod="weighted-sum"\nmodels=["a","b"]\n[output]\ndiscard="("\n'), "usage"),
-        (recipe_with('[[steps]]\nmethod="weighted-sum"\nmodels=["a","b"]\n', 'a="/etc/passwd"\nb="./anime.safetensors"\n'),
+        (recipe_with(f'{HALF}alpha=nan\n'), "usage"),
+        (recipe_with(f'{HALF}alpha=inf\n'), "usage"),
+        (recipe_with(f'{HALF}alpha={{base=0.5,keys={{"(a+)+$"=2}}}}\n'), "usage"),
+        (recipe_with(f'{HALF}alpha={{base=0.5,keys={{"("=0.2}}}}\n'), "usage"),
+        (recipe_with(f'{HALF}[output]\ndiscard="("\n'), "usage"),
+        (recipe_with(f'{HALF}', 'a="/etc/passwd"\nb="./anime.safetensors"\n'),
          "format"),
-        (recipe_with('[[steps]]\nmethod="weighted-sum"\nmodels=["a","b"]\n', 'a="/dev/zero"\nb="./anime.safetensors"\n'),
-         "not-found"),
+        (recipe_with(f'{HALF}', 'a="/dev/zero"\nb="./anime.safetensors"\n'),
+         "not-found-here"),
     ],
-    ids=["itself", "cycle", "shadow", "3000 steps", "200000 models", "nan", "inf", "out of range", "bad key", "bad discard",
-         "passwd", "device"],
+    ids=["itself", "cycle", "shadow", "3000 steps", "200000 models", "nan", "inf", "out of range", "bad key",
+         "bad discard", "passwd", "device"],
 )  # fmt: skip
 def test_hostile_recipe_files_are_errors_in_a_moment(
     world: World, pair: tuple[Path, Path], text: str, code: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,22 +65,74 @@ def invoke(world: World, server: SampleServer) -> Invoke:
     return made
 
 
+OPTIONS = json_response({"sd_model_checkpoint": "v1-5.safetensors [abc]", "samples_save": True})
+
+
+def a1111_answering(answer: Response) -> Callable[[Request], Response]:
+    """A WebUI that is known as one, and gives this answer to all else."""
+    return lambda request: OPTIONS if (request.method, request.path) == ("GET", "/sdapi/v1/options") else answer
+
+
 def test_a_running_a1111_is_asked_to_look_again_for_that_kind(world: World, server: SampleServer) -> None:
-    server.route(lambda request: json_response(None) if request.path.startswith("/sdapi/v1/refresh-") else None)
+    server.route(a1111_answering(json_response(None)))
     world.ui("a1111", "--url", server.url)
     world.good("get", "civitai:1002@10021", "--no-place")
     (placed,) = world.good("place", "ink").data
     assert placed["refreshed"] is True
-    assert [(hit.method, hit.path) for hit in server.hits] == [("POST", "/sdapi/v1/refresh-loras")]
+    asked = [("GET", "/sdapi/v1/options"), ("POST", "/sdapi/v1/refresh-loras")]
+    assert [(hit.method, hit.path) for hit in server.hits] == asked
     world.good("place", "ink")
-    assert len(server.hits) == 1
+    assert len(server.hits) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(200, body=b"<html>a router</html>"),
+        Response(200, body=b"[" * 5000),
+        json_response({"hello": "printer"}),
+        json_response(["sd_model_checkpoint"]),
+        json_response({"sd_model_checkpoint": ""}, 401),
+        Response(404),
+    ],
+    ids=["page", "deep", "other json", "list", "login", "nothing"],
+)
+def test_nothing_is_sent_to_a_program_that_is_no_webui(world: World, server: SampleServer, answer: Response) -> None:
+    server.route(lambda _: answer)
+    world.ui("a1111", "--url", server.url)
+    (placed,) = world.good("get", "civitai:1002@10021").data[0]["files"][0]["placed"]
+    assert placed["refreshed"] is False
+    assert {hit.method for hit in server.hits} == {"GET"}
+
+
+def test_what_hangs_up_is_no_webui(world: World, server: SampleServer) -> None:
+    """A listener that is no web server at all."""
+    import socket
+    from threading import Thread
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        heard: list[bytes] = []
+
+        def serve() -> None:
+            for _ in range(2):  # the look whether anybody is there, then the question
+                connection, _ = listener.accept()
+                with connection:
+                    heard.append(connection.recv(100))
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        world.ui("a1111", "--url", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        (placed,) = world.good("get", "civitai:1002@10021").data[0]["files"][0]["placed"]
+        thread.join(5)
+    assert placed["refreshed"] is False
+    assert not any(words.startswith(b"POST") for words in heard)
 
 
 @pytest.mark.parametrize("answer", [Response(404), Response(500), Response(200, body=b"x" * 100)])
 def test_a_webui_that_cannot_look_again_never_fails_the_placing(
     world: World, server: SampleServer, answer: Response
 ) -> None:
-    server.route(lambda _: answer)
+    server.route(a1111_answering(answer))
     root = world.ui("a1111", "--url", server.url)
     (placed,) = world.good("get", "civitai:1002@10021").data[0]["files"][0]["placed"]
     assert placed["refreshed"] is (answer.status == 200)

@@ -257,15 +257,18 @@ def test_what_vanished_from_a_ui_is_placed_again(world: World, a1111: Path) -> N
 
 def test_a_running_ui_is_asked_to_look_again_after_a_sync(world: World) -> None:
     with SampleServer() as server:
-        server.route(lambda request: json_response(None) if request.path.startswith("/sdapi/v1/refresh-") else None)
+        server.route(lambda _: json_response({"sd_model_checkpoint": None}))
         world.ui("a1111", "--url", server.url)
         (got,) = world.good("get", "civitai:1002@10021").data
         Path(got["files"][0]["placed"][0]["path"]).unlink()
         before = len(server.hits)
         assert world.good("sync", "--yes").data["refreshed"] == ["a1111"]
-        assert [(hit.method, hit.path) for hit in server.hits[before:]] == [("POST", "/sdapi/v1/refresh-loras")]
+        assert [(hit.method, hit.path) for hit in server.hits[before:]] == [
+            ("GET", "/sdapi/v1/options"),
+            ("POST", "/sdapi/v1/refresh-loras"),
+        ]
         assert world.good("sync", "--yes").data["refreshed"] == []
-        assert len(server.hits) == before + 1
+        assert len(server.hits) == before + 2
 
 
 def test_or_it_is_forgotten_when_it_was_meant_to_go(world: World, a1111: Path) -> None:

@@ -322,3 +322,12 @@ def test_judging_any_program_never_raises_and_a_named_shell_is_never_placed(piec
     reading = read_pickle(data)
     if any("os.system" in str(getattr(event.target, "dotted", "")) for event in reading.events):
         assert not verdict.placeable
+
+
+@pytest.mark.parametrize("count", [49, 50, 51, 5000])
+def test_thousands_of_flaws_of_a_kind_are_told_by_their_number(count: int) -> None:
+    flaws = tuple(Flaw("duplicate-key", f"`{number}` twice", number) for number in range(count))
+    findings = judge(Contents(Container.SAFETENSORS, 10, flaws=(*flaws, Flaw("payload-hole", "a hole")))).findings
+    assert len(findings) == min(count, 50) + 1
+    assert any("4,950 more" in finding.why for finding in findings) == (count == 5000)
+    assert any("more like it" in finding.why for finding in findings) == (count > 50)

@@ -10,16 +10,17 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from sdkeep.diffusion.checkpoint import Model, open_checkpoint
-from sdkeep.diffusion.jobs import Job, Start
+from sdkeep.diffusion.jobs import Inpaint, Job, MaskedContent, Start
 from sdkeep.diffusion.pictures import to_pixels
 from sdkeep.diffusion.pipeline import Pipeline, Watched
 from sdkeep.diffusion.sampling.noise import Rng, draw
 from sdkeep.ground.errors import UsageError
 from tests.diffusion.conftest import Paired
 from tests.makers.tinymodels import save
-from tests.makers.tinypipelines import pipeline, read
+from tests.makers.tinypipelines import MaskedEuler, euler, pipeline, read
 
 CLOSE = 2e-5
 WIDTH, HEIGHT = 64, 48
@@ -74,8 +75,8 @@ def said(theirs, negative: str = NEGATIVE) -> dict[str, Tensor]:
     return texts
 
 
-def asked(theirs, kind: str = "text", prediction: str = "epsilon", **how: object) -> Tensor:
-    made = pipeline(theirs, kind, prediction)
+def asked(theirs, kind: str = "text", prediction: str = "epsilon", scheduler=None, **how: object) -> Tensor:
+    made = pipeline(theirs, kind, prediction, scheduler)
     with torch.no_grad():
         return made(guidance_scale=5.0, num_inference_steps=STEPS, output_type="latent", **how).images
 
@@ -175,3 +176,46 @@ def test_an_instruction_changes_the_picture_as_diffusers_changes_it(paired: Call
     )
     made = ours(model, job(image_cfg=1.7, start=Start(picture, denoising=1.0)))
     assert apart(made, wanted) < CLOSE
+
+
+def masked_euler(original: Tensor, covered: Tensor) -> MaskedEuler:
+    made = euler(kind=MaskedEuler)
+    made.free = functional.interpolate(covered, original.shape[-2:])
+    made.original = original
+    return made
+
+
+def half_covered() -> tuple[Image.Image, Tensor]:
+    """A mask over the right third, as a picture and as ones (1, 1, h, w)."""
+    covered = torch.zeros(1, 1, HEIGHT, WIDTH)
+    covered[..., 40:] = 1
+    mask = Image.new("L", (WIDTH, HEIGHT))
+    mask.paste(255, (40, 0, WIDTH, HEIGHT))
+    return mask, covered
+
+
+@pytest.mark.parametrize(("family", "channels"), [("sd1", 9), ("sd2", 9), ("sd1", 4), ("sd2", 4)])
+def test_a_masked_part_is_painted_as_diffusers_paints_it(
+    paired: Callable[..., Paired], family: str, channels: int
+) -> None:
+    """With an inpainting model, which sees the mask and what lies around it, and with a plain one."""
+    theirs, model = paired(family, channels)
+    picture, (mask, covered) = gradient(), half_covered()
+    pixels, scale = to_pixels(picture), model.config.scale
+    with torch.no_grad():
+        original, seen = (theirs.vae.encode(one).latent_dist.mean * scale for one in (pixels, pixels * (1 - covered)))
+    how = {"mask_image": covered, "masked_image_latents": seen, "height": HEIGHT, "width": WIDTH}
+    wanted = asked(
+        theirs,
+        "inpaint" if channels == 9 else "picture",
+        scheduler=masked_euler(original, covered),
+        image=original,
+        strength=0.5 + 1e-6,
+        generator=torch.Generator().manual_seed(3),
+        **(how if channels == 9 else {}),
+        **said(theirs),
+    )
+    start = Start(picture, denoising=0.4, inpaint=Inpaint(mask, blur=0, content=MaskedContent.ORIGINAL))
+    made = ours(model, job(start=start))
+    assert apart(made, wanted) < CLOSE
+    assert torch.allclose(made[..., :9], original[..., :9], atol=1e-6)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
@@ -19,14 +20,17 @@ spandrel = pytest.importorskip("spandrel", reason="the extra `upscale` is not in
 
 
 def gradient(width: int, height: int) -> Image.Image:
-    return Image.merge("RGB", [Image.linear_gradient("L").rotate(turn).resize((width, height)) for turn in (0, 90, 180)])
+    return Image.merge(
+        "RGB", [Image.linear_gradient("L").rotate(turn).resize((width, height)) for turn in (0, 90, 180)]
+    )
 
 
-def by_spandrel(weights: Mapping[str, torch.Tensor], picture: Image.Image) -> np.ndarray:
+def by_spandrel(weights: Mapping[str, torch.Tensor], picture: Image.Image) -> npt.NDArray[np.float32]:
     found = spandrel.ModelLoader(device="cpu").load_from_state_dict(dict(weights))
     pixels = torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255).permute(2, 0, 1)[None]
     with torch.no_grad():
-        return (found(pixels)[0].clamp(0, 1) * 255).permute(1, 2, 0).numpy()
+        enlarged: torch.Tensor = found(pixels)[0].clamp(0, 1) * 255
+    return enlarged.permute(1, 2, 0).numpy()
 
 
 @pytest.mark.parametrize("form", ["legacy.pth", "zip.pth", "plain.safetensors"])

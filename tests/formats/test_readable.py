@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdkeep.formats.readable import LONGEST_SHOWN, readable
+from sdkeep.formats.readable import LONGEST_SHOWN, MOST_OF_ONE, MOST_TOGETHER, readable, within
 
 
 def test_tags_are_listed_by_number_of_pictures_folder_by_folder() -> None:
@@ -44,3 +44,13 @@ def test_nothing_raises(metadata: dict[str, str]) -> None:
 def test_numbers_beyond_every_calendar_stay_as_they_are() -> None:
     for text in ("nan", "inf", "1e300", "-5"):
         assert readable({"ss_training_started_at": text}) == [("ss_training_started_at", text)]
+
+
+def test_a_document_holds_no_more_metadata_than_a_trainer_would_write() -> None:
+    small = {"a": "1", "b": "x" * 1000}
+    assert within(small) == (small, "")
+    kept, cut = within({str(n): "x" * (6 << 20) for n in range(6)} | {"k" * 5000: "v"})
+    assert sum(map(len, kept.values())) <= MOST_TOGETHER
+    assert max(map(len, kept.values())) == MOST_OF_ONE
+    assert max(map(len, kept)) < 2000
+    assert "left out" in cut

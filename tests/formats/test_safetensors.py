@@ -208,3 +208,24 @@ def test_the_reference_reads_what_we_write_without_metadata() -> None:
     assert torch.equal(
         load(build_header([Slot("a", "U8", (4,))], {}) + b"\1\2\3\4")["a"], torch.tensor([1, 2, 3, 4]).byte()
     )
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"__metadata__":{' + ",".join(f'"k{n}":"v"' for n in range(1_100_000)) + "}}",
+        '{"x":{"dtype":"I8","shape":[' + "1," * 2_100_000 + "1]}}",
+        '{"x":' + "[[]," * 700_000 + "[]" + "]" * 700_000 + "}",
+    ],
+    ids=["metadata", "shape", "lists"],
+)
+def test_a_header_of_millions_of_values_is_not_read(header: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        read(blob(header))
+    assert caught.value.rule == "budget-header"
+
+
+def test_a_long_header_of_wide_letters_is_not_read() -> None:
+    with pytest.raises(FormatError) as caught:
+        read(blob('{"__metadata__":{"a":"\U0001f600' + "a" * (33 << 20) + '"}}'))
+    assert caught.value.rule == "budget-header"

@@ -10,6 +10,7 @@ from diffusers import (
     EDMEulerScheduler,
     EulerDiscreteScheduler,
     StableDiffusionImg2ImgPipeline,
+    StableDiffusionInpaintPipeline,
     StableDiffusionInstructPix2PixPipeline,
     StableDiffusionPipeline,
     StableDiffusionXLImg2ImgPipeline,
@@ -24,7 +25,23 @@ PIPELINES = {
     "text": StableDiffusionPipeline,
     "picture": StableDiffusionImg2ImgPipeline,
     "edit": StableDiffusionInstructPix2PixPipeline,
+    "inpaint": StableDiffusionInpaintPipeline,
 }
+
+
+class MaskedEuler(EulerDiscreteScheduler):
+    """Euler's steps by AUTOMATIC1111's rule for masks: in every guess, what must not change is the original."""
+
+    free: Tensor
+    original: Tensor
+
+    def step(self, model_output, timestep, sample, **more):
+        if self.step_index is None:
+            self._init_step_index(timestep)
+        sigma = self.sigmas[self.step_index]
+        guess = torch.where(self.free > 0, sample - sigma * model_output, self.original)
+        return super().step((sample - guess) / sigma, timestep, sample, **more)
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +74,9 @@ def read(theirs: Tiny, prompt: str) -> Read:
     return Read(states, outs[-1].text_embeds)
 
 
-def euler(prediction: str = "epsilon") -> EulerDiscreteScheduler:
+def euler(prediction: str = "epsilon", kind: type[EulerDiscreteScheduler] = EulerDiscreteScheduler):
     """The steps of `Euler` with `Uniform`."""
-    return EulerDiscreteScheduler(
+    return kind(
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
@@ -68,9 +85,10 @@ def euler(prediction: str = "epsilon") -> EulerDiscreteScheduler:
     )
 
 
-def pipeline(theirs: Tiny, kind: str = "text", prediction: str = "epsilon"):
+def pipeline(theirs: Tiny, kind: str = "text", prediction: str = "epsilon", scheduler=None):
     """A pipeline of diffusers that speaks latents."""
-    scheduler = EDMEulerScheduler(sigma_schedule="karras") if prediction == "edm" else euler(prediction)
+    if scheduler is None:
+        scheduler = EDMEulerScheduler(sigma_schedule="karras") if prediction == "edm" else euler(prediction)
     parts = {"vae": theirs.vae, "unet": theirs.unet, "scheduler": scheduler}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

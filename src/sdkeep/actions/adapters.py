@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdkeep.actions.house import House
-from sdkeep.actions.ingredients import Ingredient, hashed, located
+from sdkeep.actions.ingredients import Ingredient, check_output, hashed, located
 from sdkeep.actions.merge import MergeParent, check_engine
 from sdkeep.actions.placing import Placed
-from sdkeep.ground.errors import NotPlaceable, UsageError, WouldOverwrite
+from sdkeep.ground.errors import NotPlaceable, UsageError
 from sdkeep.store.names import split_name
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class _Files:
         self._to = to
         self._stack = ExitStack()
         if to.out is not None:
-            _check_target(to.out)
+            check_output(to.out, refs)
         found = located(house, refs, dry_run=to.dry_run)
         self.found: tuple[Ingredient, ...] = found if to.dry_run else hashed(house, found)
         self.opened: list[Opened] = []
@@ -239,18 +239,6 @@ def _stored(house: House, made: Made, to: Destination, file_name: str, answer: M
         house.warn(f"`{artifact.file_name}` is in the store and not placed: {error.what} ({error.why})")
     path, sha256 = str(store.path_of(artifact.sha256 or "")), artifact.sha256 or ""
     return replace(answer, path=path, name=artifact.name, sha256=sha256, size=size, placed=placed)
-
-
-def _check_target(out: Path) -> None:
-    if out.is_dir():
-        raise UsageError(f"`{out}` is a folder", "the result is a file", f"`-o '{out / 'lora.safetensors'}'`")
-    if out.exists() or out.is_symlink():
-        raise WouldOverwrite(f"`{out}` exists already", "nothing is overwritten", "choose another name with `-o`")
-    if out.suffix.lower() != SUFFIX:
-        raise UsageError(
-            f"`{out.name}` would be no safetensors file", "adapters are written in that form",
-            f"`-o '{out.with_suffix(SUFFIX)}'`",
-        )  # fmt: skip
 
 
 def _ruled(rule: object) -> str:

@@ -116,17 +116,28 @@ class Generated:
     licence: tuple[str, ...] = ()
 
 
+_ENGINE = ("torch", "ftfy", "regex")
+
+
 def check_engine() -> None:
     """Raise `UsageError` where the engine is not installed."""
-    from importlib.util import find_spec
-
-    missing = [name for name in ("torch", "ftfy", "regex") if find_spec(name) is None]
+    missing = [name for name in _ENGINE if not _is_installed(name)]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise UsageError(
             f"making pictures needs {' and '.join(missing)}, which {verb} not installed",
             "sdkeep works without the engine for everything else", '`pip install "sdkeep[engine]"`',
         )  # fmt: skip
+
+
+def _is_installed(name: str) -> bool:
+    """Whether a package is there; to import it would take its time."""
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(name) is not None
+    except ImportError:
+        return False
 
 
 def generate(house: House, request: GenerateRequest) -> Generated:

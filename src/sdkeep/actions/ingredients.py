@@ -14,23 +14,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from glob import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from sdkeep.actions.house import House
 from sdkeep.formats.digests import digest_file
+from sdkeep.formats.shards import SUFFIX as INDEX
 from sdkeep.formats.sniff import sniff
 from sdkeep.formats.source import FileSource
 from sdkeep.ground.digest import DigestKind
-from sdkeep.ground.errors import NotFoundHere, UsageError
+from sdkeep.ground.errors import CannotConvert, FormatError, NotFoundHere, UsageError, WouldOverwrite
 from sdkeep.ground.kinds import Kind
 from sdkeep.ground.ref import NameRef, PathRef, WordRef, parse
+from sdkeep.ground.text import one_line
 
 if TYPE_CHECKING:
     from sdkeep.ground.record import Artifact
 
 _BLOB = re.compile(r"/blobs/sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})$")
+_SHARD = re.compile(r"-\d{5}-of-(\d{5})\.")
 _SHA256 = frozenset({DigestKind.SHA256})
 _MOST_KEPT = 2000
 _SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin"})
@@ -54,6 +58,30 @@ class Ingredient:
     def weights(self) -> Path:
         """The safetensors file to read."""
         return self.readable or self.path
+
+
+def check_output(out: Path, refs: Sequence[str] = ()) -> None:
+    """A result may not be one of its own parents, nor anything that is there; it is a safetensors file in a folder."""
+    for ref in refs:
+        path = Path(ref)
+        if out.exists() and path.exists() and out.samefile(path):
+            raise UsageError(
+                f"`{out}` is one of the models that are merged",
+                "they are never touched",
+                "choose another name with `-o`",
+            )
+    if out.is_dir():
+        raise UsageError(f"`{out}` is a folder", "the result is a file", f"`-o '{out / 'merge.safetensors'}'`")
+    if out.exists() or out.is_symlink():
+        raise WouldOverwrite(f"`{out}` exists already", "nothing is overwritten", "choose another name with `-o`")
+    if out.suffix.lower() != ".safetensors":
+        raise UsageError(
+            f"`{out.name}` would be no safetensors file",
+            "results are written in that form",
+            f"`-o '{out.with_suffix('.safetensors')}'`",
+        )
+    if not out.absolute().parent.is_dir():
+        raise NotFoundHere(f"there is no folder `{out.parent}`", "the result goes into it", f"mkdir -p '{out.parent}'")
 
 
 def located(house: House, refs: Sequence[str], *, dry_run: bool = False) -> tuple[Ingredient, ...]:
@@ -128,9 +156,23 @@ def readable(house: House, found: Sequence[Ingredient], plain: int) -> Iterator[
         )
 
 
+def _refuse_shard(one: Ingredient) -> None:
+    """One file of a model in several is no model."""
+    shard = _SHARD.search(one.path.name)
+    if not shard or int(shard[1]) < 2:
+        return
+    index = next(iter(sorted(one.path.parent.glob(f"{escape(one.path.name[: shard.start()])}*{INDEX}"))), None)
+    made = f"`sdkeep convert '{index}' -o model.safetensors`" if index else f"look for its `{INDEX}`, and convert that"
+    raise UsageError(
+        f"`{one_line(one.name, 90)}` is one part of a model in {int(shard[1]):,} files",
+        "the others hold the rest of its weights", made,
+    )  # fmt: skip
+
+
 def _converted(house: House, one: Ingredient, folder: Path, place: int) -> Ingredient:
     from sdkeep.formats.contents import Container
 
+    _refuse_shard(one)
     with FileSource(one.path) as source:
         container = sniff(source)
     if container is Container.SAFETENSORS:
@@ -143,7 +185,12 @@ def _converted(house: House, one: Ingredient, folder: Path, place: int) -> Ingre
     from sdkeep.actions.convert import ConvertRequest, convert_file
 
     out = folder / f"{place}.safetensors"
-    made = convert_file(one.path, ConvertRequest(out=out), house.report, house.stop)
+    try:
+        made = convert_file(one.path, ConvertRequest(out=out), house.report, house.stop)
+    except CannotConvert as error:
+        why = f"{error.what}: {error.why}" if error.why else error.what
+        shown = f"`sdkeep show '{one.path}'`"
+        raise FormatError(f"`{one_line(one.name, 90)}` is no model that can be merged", why, shown) from error
     house.say(f"`{one.name}` was converted for this, without running it")
     if made.disarmed:
         house.warn(f"`{one.name}` is {made.verdict}; only its tensors are used")

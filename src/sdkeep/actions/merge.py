@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdkeep.actions.house import House
-from sdkeep.actions.ingredients import Ingredient, hashed, located, looked_at, readable
-from sdkeep.ground.errors import NotPlaceable, UsageError, WouldOverwrite
+from sdkeep.actions.ingredients import Ingredient, check_output, hashed, located, looked_at, readable
+from sdkeep.ground.errors import NotPlaceable, UsageError
 from sdkeep.ground.licence import Use
 from sdkeep.store.names import split_name
 
@@ -140,7 +140,7 @@ class Prepared:
 def merge(house: House, request: MergeRequest) -> MergedFile:
     """Merge as asked; nothing is left of a merge that cannot be done, and a stopped one goes on next time."""
     if request.out is not None:
-        _check_target(request.out, request.draft)
+        check_output(request.out, request.draft.refs)
     with prepared(house, request) as ready:
         for warning in ready.warnings:
             house.warn(warning)
@@ -156,28 +156,6 @@ def check_engine() -> None:
             "this needs torch, which is not installed", "plain weighted sums and added differences work without it",
             '`pip install "sdkeep[engine]"`',
         )  # fmt: skip
-
-
-def _check_target(out: Path, draft: Draft) -> None:
-    """The result may not be one of its own parents, nor anything that is there."""
-    for ref in draft.refs:
-        path = Path(ref)
-        if out.exists() and path.exists() and out.samefile(path):
-            raise UsageError(
-                f"`{out}` is one of the models that are merged",
-                "they are never touched",
-                "choose another name with `-o`",
-            )
-    if out.is_dir():
-        raise UsageError(f"`{out}` is a folder", "the result is a file", f"`-o '{out / 'merge.safetensors'}'`")
-    if out.exists() or out.is_symlink():
-        raise WouldOverwrite(f"`{out}` exists already", "nothing is overwritten", "choose another name with `-o`")
-    if out.suffix.lower() != ".safetensors":
-        raise UsageError(
-            f"`{out.name}` would be no safetensors file",
-            "merges are written in that form",
-            f"`-o '{out.with_suffix('.safetensors')}'`",
-        )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from sdkeep.actions.house import House
-from sdkeep.actions.ingredients import Ingredient, hashed, located
+from sdkeep.actions.ingredients import Ingredient, check_output, hashed, located
 from sdkeep.actions.merge import (
     MergedFile,
     MergeParent,
@@ -131,6 +131,8 @@ def again(house: House, text: str, given: Sequence[str], request: MergeRequest) 
     from sdkeep.merge.run import run
 
     path = _file(house, text)
+    if request.out is not None:
+        check_output(request.out, (str(path), *given))
     recipe, _ = _recipe_in(path)
     found = _by_hash(house, recipe, given)
     adapters = {one.parent for one in recipe.output.adapters}

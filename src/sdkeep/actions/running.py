@@ -18,6 +18,8 @@ from sdkeep.net.retry import RetryPolicy
 SECONDS = 10.0
 TRIES = 60
 PAUSE = 0.5
+_PROBES = {"a1111": ("/sdapi/v1/options", "sd_model_checkpoint"), "comfyui": ("/system_stats", "system")}
+"""By what each interface is known before anything is sent to it: an address that only reads, and a key it answers."""
 
 
 def checked_url(text: str) -> str:
@@ -56,6 +58,8 @@ class Desk:
         if web is None:
             return False
         try:
+            if not _is_one(web, here):
+                return False
             statuses = [web.ask("POST", here.url + path, {}).status for path in paths]
         except KeepError:
             return False
@@ -79,6 +83,16 @@ class Desk:
             retry=RetryPolicy(attempts=1),
         )
         return self._house.closing(Web(policy, sleep=self._house.stop.wait))
+
+
+def _is_one(web: Web, here: Installed) -> bool:
+    """Whether what answers is a WebUI of that sort: any program may listen at a usual address."""
+    path, key = _PROBES.get(here.layout.server.api, ("", ""))
+    if not path:
+        return False
+    answer = web.ask("GET", here.url + path, None)
+    said = answer.json() if answer.status == 200 else None
+    return isinstance(said, dict) and key in said
 
 
 class Register:

@@ -146,8 +146,9 @@ def _published(house: House, text: str) -> ShownModel:
 
 def _metadata_at(path: str, stop: Stop) -> dict[str, str]:
     from sdkeep.actions.examine import examine
+    from sdkeep.formats.readable import within
 
-    return examine(Path(path), stop).contents.metadata
+    return within(examine(Path(path), stop).contents.metadata)[0]
 
 
 def of_artifact(house: House, artifact: Artifact) -> ShownArtifact:
@@ -229,8 +230,10 @@ def show_file(path: Path, stop: Stop) -> ShownFile | ShownPicture:
             return picture
     from sdkeep.actions.examine import examine
     from sdkeep.actions.lineage import base_by_metadata
+    from sdkeep.formats.readable import within
 
     seen = examine(path, stop)
+    metadata, cut = within(seen.contents.metadata)
     base = base_by_metadata(path.name, seen.contents.metadata, seen.contents.extras)
     return ShownFile(
         path=str(path),
@@ -239,8 +242,8 @@ def show_file(path: Path, stop: Stop) -> ShownFile | ShownPicture:
         identity=seen.identity,
         verdict=seen.verdict,
         tensors=len(seen.contents.tensors),
-        metadata=seen.contents.metadata,
+        metadata=metadata,
         extras=seen.contents.extras,
-        notes=(*seen.contents.notes, *_about_picture(path, seen)),
+        notes=(*seen.contents.notes, *((cut,) if cut else ()), *_about_picture(path, seen)),
         base_model=base,
     )

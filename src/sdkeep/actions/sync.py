@@ -148,6 +148,11 @@ def apply(house: House, plan: Plan, request: SyncRequest) -> Synced:
     """Do what the plan says. A stop or a kill leaves some of it done and the rest for the next run."""
     done: dict[str, str] = {}
     failures: list[tuple[str, KeepError]] = []
+    for change in plan.changes:
+        if change.what in (What.MOVED, What.RENAMED) and change.recorded and change.seen and change.recorded.ours:
+            from sdkeep.actions.following import follow
+
+            follow(house, change.recorded, change.seen, plan.uis.get(change.seen.ui))
     _record_known(house, plan.changes, done)
     failures += _take_in(house, plan, done)
     for change in plan.changes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from sdkeep.audit.ruling import Ruling, note, suspicious, warning
 from sdkeep.formats.contents import Container, Contents, Flaw
 from sdkeep.ground.verdict import Outcome
 
+_MOST_OF_A_KIND = 50
 _PICKLED = {Container.TORCH_ZIP, Container.TORCH_LEGACY, Container.PICKLE}
 _ARRAYS = {Container.NUMPY, Container.NUMPY_ZIP}
 _AGAIN = "fetch it again from where it is published"
@@ -48,8 +50,7 @@ _UNSUPPORTED = {
 def judge_container(contents: Contents, policy: Policy, name: str = "") -> Iterator[Ruling]:
     """Rulings on the form of the file, and on what its name promises."""
     container = contents.container
-    for flaw in contents.flaws:
-        yield _flaw(flaw, container, policy)
+    yield from _flaws(contents.flaws, container, policy)
     if container in _MALFORMED:
         yield warning(Outcome.MALFORMED, f"container-{container}", _MALFORMED[container])
     elif container in _UNSUPPORTED and contents.packed is not Container.PICKLE:
@@ -65,6 +66,20 @@ def judge_container(contents: Contents, policy: Policy, name: str = "") -> Itera
         yield warning(Outcome.UNSUPPORTED, f"container-{container}", "there is no array in it that sdkeep can read")
     elif container in _PICKLED and not contents.pickles:
         yield warning(Outcome.MALFORMED, "no-pickle", "there is no pickle that could be read")
+
+
+def _flaws(flaws: tuple[Flaw, ...], container: Container, policy: Policy) -> Iterator[Ruling]:
+    """A ruling on each, the first of every kind where a file has thousands of one."""
+    counts = Counter((flaw.rule, flaw.grave) for flaw in flaws)
+    met: Counter[tuple[str, bool]] = Counter()
+    for flaw in flaws:
+        kind = (flaw.rule, flaw.grave)
+        met[kind] += 1
+        if met[kind] < _MOST_OF_A_KIND or counts[kind] == met[kind] == _MOST_OF_A_KIND:
+            yield _flaw(flaw, container, policy)
+        elif met[kind] == _MOST_OF_A_KIND:
+            more = counts[kind] - _MOST_OF_A_KIND
+            yield _flaw(replace(flaw, why=f"{flaw.why} (and {more:,} more like it)"), container, policy)
 
 
 def _flaw(flaw: Flaw, container: Container, policy: Policy) -> Ruling:

@@ -33,10 +33,11 @@ class GenerationPage:
 
 def put(connection: Connection, made: Generation, at: str) -> Generation:
     """Record a picture; one recorded under the same path is replaced, as the file was."""
-    from sdkeep.catalogue import tables
-
     changed(connection, "DELETE FROM generation WHERE path = :path", path=made.path)
-    row_id = tables.Generation(
+    changed(
+        connection,
+        """INSERT INTO generation (sha256, path, made_at, prompt, negative, infotext, settings, seed, width, height)
+        VALUES (:sha256, :path, :made_at, :prompt, :negative, :infotext, :settings, :seed, :width, :height)""",
         sha256=made.sha256,
         path=made.path,
         made_at=made.made or at,
@@ -47,7 +48,8 @@ def put(connection: Connection, made: Generation, at: str) -> Generation:
         seed=made.seed,
         width=made.width,
         height=made.height,
-    ).save(connection)
+    )
+    row_id = query(connection, "SELECT id FROM generation WHERE path = :path", path=made.path)[0].id
     sql = """INSERT INTO generation_model (generation_id, artifact_id, role, name, sha256, weight) VALUES
     (:id, (SELECT id FROM artifact WHERE sha256 = :sha256), :role, :name, :sha256, :weight)"""
     for one in made.models:

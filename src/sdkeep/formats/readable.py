@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from sdkeep.formats.tolerant import parsed
 
 LONGEST_SHOWN = 300
+MOST_OF_ONE, MOST_TOGETHER, MOST_OF_KEY = 4 << 20, 16 << 20, 1 << 10
+"""Characters of one value, of all values together and of one key that a document holds."""
+
 _TOP = 12
 _GROUPS = ("modelspec.", "sdkeep.", "ss_", "sd_merge_", "ot_")
 _TIMES = frozenset({"ss_training_started_at", "ss_training_finished_at"})
@@ -19,6 +22,17 @@ _EARLIEST, _LATEST = 1e9, 1e10
 def readable(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
     """Every key with its text for the eye, ModelSpec's first, then group by group. Texts are not cleaned."""
     return [(key, _text(key, metadata[key])) for key in sorted(metadata, key=_rank)]
+
+
+def within(metadata: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """As much of the metadata as a document should hold, and a sentence about what was cut; empty where nothing was."""
+    kept, room, cut = dict[str, str](), MOST_TOGETHER, 0
+    for key, text in metadata.items():
+        most = min(MOST_OF_ONE, room)
+        kept[key[:MOST_OF_KEY]] = text[:most]
+        cut += max(len(text) - most, 0) + max(len(key) - MOST_OF_KEY, 0)
+        room = max(room - min(len(text), most) - min(len(key), MOST_OF_KEY), 0)
+    return kept, f"{cut:,} characters of its metadata are left out: more than any trainer writes" if cut else ""
 
 
 def _rank(key: str) -> tuple[int, str]:

@@ -31,6 +31,9 @@ lies aligned to its own width.
 _FIRST_READ = 1 << 16
 _MOST_DIMENSIONS = 64
 _MOST = 1 << 63
+_MOST_WIDE = 32 << 20
+_MOST_PARTS = 2_000_000
+"""Values and names of a header, about; ten thousand tensors have two hundred thousand. Each costs memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,15 @@ def _parse(text: bytes, name: str) -> _Object:
     def refuse_constant(word: str) -> NoReturn:
         raise ValueError(f"{word} is no JSON")
 
+    parts = sum(map(text.count, (b",", b":", b"[", b"{")))
+    if parts > _MOST_PARTS:
+        _refuse(name, f"it lists about {parts:,} values; at most {_MOST_PARTS:,} are read", "budget-header")
+    if len(text) > _MOST_WIDE and not text.isascii():
+        _refuse(
+            name,
+            f"it is {len(text):,} bytes of other letters than ASCII, which take four times the memory",
+            "budget-header",
+        )
     try:
         value = json.loads(text.decode(), object_pairs_hook=tuple, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:

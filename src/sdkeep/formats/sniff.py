@@ -48,11 +48,18 @@ def _plain(source: Source, front: bytes, container: Container | None) -> Contain
 
 
 def _is_safetensors(front: bytes, size: int) -> bool:
-    """A plausible header length and an opening brace; a length beyond the file means one cut short."""
+    """A plausible header length and an opening brace; a length beyond the file means one cut short.
+
+    A header longer than the format allows is one where the file holds it.
+    """
     if len(front) < 10 or front[8:9] != b"{":
         return False
     length = int.from_bytes(front[:8], "little")
-    return 2 <= length <= MOST_HEADER and front[9:10] in (b'"', b"}", b" ", b"\n", b"\r", b"\t") and size > 8
+    return (
+        2 <= length <= max(MOST_HEADER, size - 8)
+        and front[9:10] in (b'"', b"}", b" ", b"\n", b"\r", b"\t")
+        and size > 8
+    )
 
 
 def _pickle_or_text(source: Source, front: bytes) -> Container:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 
 from sdkeep.formats.tolerant import parsed
 from sdkeep.merge.parents import Opened
-from sdkeep.merge.recipe import METADATA, Recipe, Step, canonical, to_json
+from sdkeep.merge.recipe import METADATA, Recipe, Step, canonical, finite, to_json
 
 WRITER = 1
 """Raised whenever the bytes of the same merge change; kept in the file as `sdkeep.writer`."""
@@ -68,14 +67,9 @@ def _webui_models(recipe: Recipe, parents: Mapping[int, Opened]) -> dict[str, ob
         found[parent.sha256] = {
             "name": parent.name,
             "legacy_hash": hashlib.sha256(opened.source.read_at(_OLD_START, _OLD_LENGTH)).hexdigest()[:8],
-            "sd_merge_recipe": _finite(parsed(opened.metadata.get("sd_merge_recipe"))),
+            "sd_merge_recipe": finite(parsed(opened.metadata.get("sd_merge_recipe"))),
         }
-    return _as_table(_finite(found))
-
-
-def _finite(value: object) -> object:
-    """JSON from strangers without NaN and its like, which the canonical form refuses."""
-    return json.loads(json.dumps(value), parse_constant=lambda _: None)
+    return _as_table(finite(found))
 
 
 def _as_table(value: object) -> dict[str, object]:

@@ -15,6 +15,7 @@ from sdkeep.merge.recipe import FORMAT, METADATA, Adapter, Model, Output, Parent
 _HEX = re.compile(r"[0-9a-f]{64}")
 _MOST_STEPS = 1000
 _MOST_TEXT = 4 << 20
+_MOST_NAME = 255  # bytes, and so characters, of a file name
 
 
 def recipe_in(metadata: Mapping[str, str], name: str) -> Recipe:
@@ -64,7 +65,7 @@ def _parent(content: dict[str, object], older: dict[str, object]) -> Parent:
     own = older.get(sha256)
     rest = {key: value for key, value in older.items() if key != sha256}
     recipe = json.dumps({**own, "ancestors": rest}) if isinstance(own, dict) else ""
-    return Parent(_text(content["name"])[:200].replace("\\", "/").rpartition("/")[2], sha256, recipe)
+    return Parent(_text(content["name"])[:_MOST_NAME].replace("\\", "/").rpartition("/")[2], sha256, recipe)
 
 
 def _step(content: dict[str, object]) -> Model | Step:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from math import asin, sin
 
 from sdkeep.formats.selection import Ema
+from sdkeep.formats.tolerant import parsed
 from sdkeep.ground.errors import UsageError
 from sdkeep.merge.blocks import Compat, Weighting
 from sdkeep.merge.methods.method import Method, Space
@@ -262,15 +263,17 @@ def to_json(recipe: Recipe) -> str:
     return canonical(content)
 
 
+def finite(value: object) -> object:
+    """JSON from strangers without NaN and its like, which the canonical form refuses."""
+    return json.loads(json.dumps(value), parse_constant=lambda _: None)
+
+
 def ancestors(recipe: Recipe) -> Iterator[tuple[str, object]]:
     """What the parents were themselves merged by, as far back as their metadata tell: pairs of SHA-256 and recipe."""
     for parent in recipe.parents:
         if not parent.recipe or not parent.sha256:
             continue
-        try:
-            content = json.loads(parent.recipe)
-        except ValueError:
-            continue
+        content = finite(parsed(parent.recipe))
         if isinstance(content, dict):
             older = content.pop("ancestors", None)
             yield parent.sha256, content

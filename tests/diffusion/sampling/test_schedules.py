@@ -66,6 +66,12 @@ def test_sgm_uniform_leaves_the_last_of_them_out():
     assert LEVELS.timestep(ours).tolist() == pytest.approx([999, 749.25, 499.5, 249.75], abs=0.01)
 
 
+def test_normal_visits_the_timesteps_of_both_ends():
+    ours = schedules.normal(LEVELS, 5)[:-1]
+    assert LEVELS.timestep(ours).tolist() == pytest.approx([999, 749.25, 499.5, 249.75, 0], abs=0.01)
+    assert torch.allclose(ours, schedules.uniform(LEVELS, 5)[:-1], rtol=1e-4)
+
+
 def test_simple_takes_the_networks_own_levels():
     own = LEVELS.sigmas
     assert schedules.simple(LEVELS, 4).tolist() == pytest.approx(

@@ -174,7 +174,7 @@ class Adapters:
         return tuple(dict.fromkeys([split_name(artifact.file_name)[0], *(Path(one.path).stem for one in places)]))
 
     def _placed(self, group: str) -> Iterator[Found]:
-        if not self._has_catalogue:
+        if not self._has_catalogue or not self._house.book.uis():
             return
         from sdkeep.actions.adopt import here_now
 

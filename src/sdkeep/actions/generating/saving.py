@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdkeep.ground.errors import NotWritable, UsageError
+from sdkeep.ground.errors import DiskFull, NotWritable, UsageError
+from sdkeep.ground.text import one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,6 +22,7 @@ _NUMBERED = re.compile(r"(\d{5,})(?:-.*)?\.(?:png|jpe?g|webp)", re.IGNORECASE)
 _EXIF_DIRECTORY = 0x8769
 _USER_COMMENT = 0x9286
 _QUALITY = 92
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(slots=True)
@@ -45,13 +49,17 @@ class Album:
                 self._last = _highest(self.folder)
             return self._written(data, mark)
         except OSError as error:
-            raise NotWritable(
-                f"cannot save a picture in `{self.folder}`", error.strerror or str(error), "`-o FOLDER` names another"
-            ) from error
+            what = f"cannot save a picture in `{one_line(str(self.folder))}`"
+            if error.errno in _FULL:
+                free = shutil.disk_usage(self.folder).free
+                raise DiskFull(what, len(data), free, "`-o FOLDER` names another") from error
+            raise NotWritable(what, error.strerror or str(error), "`-o FOLDER` names another") from error
 
     def _written(self, data: bytes, mark: str) -> Path:
         while True:
             self._last += 1
+            if next(self.folder.glob(f"{self._last:05d}-*"), None):  # another process counts in this folder too
+                continue
             path = self.folder / f"{self._last:05d}-{mark}{FORMATS[self.format.lower()]}"
             part = self.folder / f".{path.name}.{os.getpid()}.part"
             try:

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
-from sdkeep.cli.commands.lora import NameInStore, NoPlace, OutFile, PlaceIn, show
+from sdkeep.cli.commands.lora import show
 from sdkeep.cli.completion import catalogue_names
 from sdkeep.cli.frame import DryRun, Face, Reply, verb
+from sdkeep.cli.merging import Target
+from sdkeep.cli.options import grouped
 from sdkeep.ground.errors import UsageError
 
 
@@ -26,15 +28,13 @@ def register(app: typer.Typer) -> None:
             "sdkeep embedding merge anna berta --how weighted --weights 0.7,0.3 -o mix.safetensors",
         ),
     )
+    @grouped
     def merge(
         face: Face,
+        target: Target,
         refs: Annotated[list[str], typer.Argument(metavar="REF", help="Embeddings.", autocompletion=catalogue_names)],
         how: Annotated[str, typer.Option("--how", metavar="WAY", help="average, weighted or concat.")] = "average",
         weights: Annotated[str, typer.Option("--weights", metavar="W,W", help="One for each embedding.")] = "",
-        out: OutFile = None,
-        name: NameInStore = "",
-        uis: PlaceIn = None,
-        no_place: NoPlace = False,
         dry_run: DryRun = False,
     ) -> Reply:
         """Average, weight or join embeddings."""
@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
         known = [str(one) for one in Way]
         if how not in known:
             raise UsageError(f"`{how}` is no way to merge", "known are " + ", ".join(known), "`--how average`")
-        to = Destination(out, name, () if no_place else tuple(uis) if uis else None, dry_run)
+        to = Destination(target.out, target.name, target.places, dry_run)
         made = merge_embeddings(face.house(), refs, Way(how), _numbers(weights), to)
         hints = [] if made.dry_run or not made.name else [f"`sdkeep show {made.name}`"]
         return Reply(made, lambda o: show(o, made), hints=hints)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sdkeep.cli.commands.shared import size_text
-from sdkeep.cli.completion import catalogue_names, ui_names
+from sdkeep.cli.completion import catalogue_names
 from sdkeep.cli.frame import DryRun, Face, Reply, verb
+from sdkeep.cli.merging import Target
+from sdkeep.cli.options import grouped
 from sdkeep.cli.output import Out
 from sdkeep.ground.errors import UsageError
 
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
 
 PRECISIONS = {"fp16": "F16", "bf16": "BF16", "fp32": "F32"}
 
-OutFile = Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write there instead of the store.")]
-NameInStore = Annotated[str, typer.Option("--name", metavar="NAME", help="Name in the store.")]
-PlaceIn = Annotated[
-    list[str] | None,
-    typer.Option("--in", "--ui", metavar="UI", help="Place in this WebUI only.", autocompletion=ui_names),
-]
-NoPlace = Annotated[bool, typer.Option("--no-place", help="Keep it in the store only.")]
 Precision = Annotated[str, typer.Option("--precision", metavar="P", help="fp16, bf16 or fp32.")]
 Rank = Annotated[
     str,
@@ -59,8 +53,10 @@ def _extract(group: typer.Typer) -> None:
             "sdkeep lora extract photo.safetensors base.safetensors --rank fro:0.9,most:64 -o p.safetensors",
         ),
     )
+    @grouped
     def extract(
         face: Face,
+        target: Target,
         tuned: Annotated[
             str, typer.Argument(metavar="MODEL", help="The model to take it from.", autocompletion=catalogue_names)
         ],
@@ -81,10 +77,6 @@ def _extract(group: typer.Typer) -> None:
         ] = 0.0,
         precision: Precision = "fp16",
         seed: Annotated[int, typer.Option("--seed", help="Of the randomised decomposition.")] = 0,
-        out: OutFile = None,
-        name: NameInStore = "",
-        uis: PlaceIn = None,
-        no_place: NoPlace = False,
         dry_run: DryRun = False,
     ) -> Reply:
         """Extract what was added to a model as a LoRA."""
@@ -100,7 +92,7 @@ def _extract(group: typer.Typer) -> None:
         options = Extraction(
             linear, conv, only != "text", only != "unet", rest, clamp, min_diff, _dtype(precision), seed
         )  # fmt: skip
-        return _reply(act(face.house(), tuned, original, options, _to(out, name, uis, no_place, dry_run)))
+        return _reply(act(face.house(), tuned, original, options, _to(target, dry_run)))
 
 
 def _resize(group: typer.Typer) -> None:
@@ -110,16 +102,14 @@ def _resize(group: typer.Typer) -> None:
         group="lora",
         examples=("sdkeep lora resize detail --rank 16", "sdkeep lora resize loha.safetensors --rank fro:0.95"),
     )
+    @grouped
     def resize(
         face: Face,
+        target: Target,
         ref: OneRef,
         rank: Rank = "32",
         conv_rank: ConvRank = "",
         precision: Precision = "fp16",
-        out: OutFile = None,
-        name: NameInStore = "",
-        uis: PlaceIn = None,
-        no_place: NoPlace = False,
         dry_run: DryRun = False,
     ) -> Reply:
         """Make an adapter a plain LoRA of smaller ranks."""
@@ -130,7 +120,7 @@ def _resize(group: typer.Typer) -> None:
         from sdkeep.merge.adapters.combining import Limits
 
         limits = Limits(_rule(rank), _rule(conv_rank) if conv_rank else None)
-        to = _to(out, name, uis, no_place, dry_run)
+        to = _to(target, dry_run)
         return _reply(act(face.house(), ref, limits, _dtype(precision), to))
 
 
@@ -141,8 +131,10 @@ def _merge(group: typer.Typer) -> None:
         group="lora",
         examples=("sdkeep lora merge detail:0.6 style:0.8", "sdkeep lora merge a b:1:0.5 --rank 64 -o ab.safetensors"),
     )
+    @grouped
     def merge(
         face: Face,
+        target: Target,
         refs: Annotated[
             list[str],
             typer.Argument(
@@ -156,10 +148,6 @@ def _merge(group: typer.Typer) -> None:
         ] = "",
         conv_rank: ConvRank = "",
         precision: Precision = "fp16",
-        out: OutFile = None,
-        name: NameInStore = "",
-        uis: PlaceIn = None,
-        no_place: NoPlace = False,
         dry_run: DryRun = False,
     ) -> Reply:
         """Add up adapters, as one. Exact (ranks add) unless a rank is given."""
@@ -170,7 +158,7 @@ def _merge(group: typer.Typer) -> None:
         from sdkeep.merge.adapters.combining import Limits
 
         limits = Limits(_rule(rank) if rank else None, _rule(conv_rank) if conv_rank else None)
-        to = _to(out, name, uis, no_place, dry_run)
+        to = _to(target, dry_run)
         return _reply(act(face.house(), refs, limits, _dtype(precision), to))
 
 
@@ -181,14 +169,12 @@ def _convert(group: typer.Typer) -> None:
         group="lora",
         examples=("sdkeep lora convert detail --to peft", "sdkeep lora convert pytorch_lora_weights.bin --to kohya"),
     )
+    @grouped
     def convert(
         face: Face,
+        target: Target,
         ref: OneRef,
         to: Annotated[str, typer.Option("--to", metavar="NAMES", help="kohya, kohya-diffusers or peft.")] = "kohya",
-        out: OutFile = None,
-        name: NameInStore = "",
-        uis: PlaceIn = None,
-        no_place: NoPlace = False,
         dry_run: DryRun = False,
     ) -> Reply:
         """Write an adapter in the names of other tools; the numbers stay."""
@@ -196,12 +182,12 @@ def _convert(group: typer.Typer) -> None:
         from sdkeep.actions.merge import check_engine
 
         check_engine()
-        from sdkeep.merge.adapters.renaming import Target
+        from sdkeep.merge.adapters.renaming import Target as Names
 
-        known = [str(one) for one in Target]
+        known = [str(one) for one in Names]
         if to not in known:
             raise UsageError(f"`{to}` names no tool's names", "known are " + ", ".join(known), "`--to peft`")
-        return _reply(act(face.house(), ref, Target(to), _to(out, name, uis, no_place, dry_run)))
+        return _reply(act(face.house(), ref, Names(to), _to(target, dry_run)))
 
 
 def _rule(text: str) -> Rule:
@@ -233,10 +219,10 @@ def _dtype(precision: str) -> str:
     return PRECISIONS[precision]
 
 
-def _to(out: Path | None, name: str, uis: list[str] | None, no_place: bool, dry_run: bool) -> Destination:
+def _to(target: Target, dry_run: bool) -> Destination:
     from sdkeep.actions.adapters import Destination
 
-    return Destination(out, name, () if no_place else tuple(uis) if uis else None, dry_run)
+    return Destination(target.out, target.name, target.places, dry_run)
 
 
 def _reply(made: MadeAdapter) -> Reply:

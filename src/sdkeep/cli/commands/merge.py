@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sdkeep.cli.commands.shared import size_text
-from sdkeep.cli.completion import catalogue_names, ui_names
+from sdkeep.cli.completion import catalogue_names
 from sdkeep.cli.frame import DryRun, Face, Reply, verb
+from sdkeep.cli.merging import Baked, Care, Computing, Target, Way, Written
+from sdkeep.cli.options import grouped
 from sdkeep.cli.output import Out
 from sdkeep.ground.errors import UsageError
 
@@ -21,25 +23,29 @@ if TYPE_CHECKING:
     from sdkeep.merge.recipe import Output
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+EXAMPLES = (
+    "sdkeep merge photo anime --alpha 0.3",
+    "sdkeep merge A.safetensors B.safetensors C.safetensors --method add-difference -o mix.safetensors",
+    "sdkeep merge photo anime --blocks GRAD_V --precision fp16 --vae vae-mse --name mix",
+    "sdkeep merge photo --lora detail:0.6 --name photo-detail",
+    "sdkeep merge recipe.toml --name mix",
+    "sdkeep merge --again mix.safetensors",
+)
 
 
 def register(app: typer.Typer) -> None:
     """Put `merge` on the application."""
 
-    @verb(
-        app,
-        "merge",
-        examples=(
-            "sdkeep merge photo anime --alpha 0.3",
-            "sdkeep merge A.safetensors B.safetensors C.safetensors --method add-difference -o mix.safetensors",
-            "sdkeep merge photo anime --blocks GRAD_V --precision fp16 --vae vae-mse --name mix",
-            "sdkeep merge photo --lora detail:0.6 --name photo-detail",
-            "sdkeep merge recipe.toml --name mix",
-            "sdkeep merge --again mix.safetensors",
-        ),
-    )
+    @verb(app, "merge", examples=EXAMPLES)
+    @grouped
     def merge(
         face: Face,
+        way: Way,
+        baked: Baked,
+        written: Written,
+        care: Care,
+        computing: Computing,
+        target: Target,
         refs: Annotated[
             list[str] | None,
             typer.Argument(
@@ -48,62 +54,6 @@ def register(app: typer.Typer) -> None:
                 autocompletion=catalogue_names,
             ),
         ] = None,
-        method: Annotated[
-            str, typer.Option("--method", "-m", metavar="NAME", help="How; `sdkeep recipe methods` lists them.")
-        ] = "",
-        alpha: Annotated[float | None, typer.Option("--alpha", "-a", help="How much of the second model.")] = None,
-        beta: Annotated[float | None, typer.Option("--beta", "-b", help="The method's second number.")] = None,
-        gamma: Annotated[float | None, typer.Option("--gamma", help="The method's third number.")] = None,
-        density: Annotated[float | None, typer.Option("--density", help="The share of differences kept.")] = None,
-        epsilon: Annotated[float | None, typer.Option("--epsilon", help="DELLA's spread of chances.")] = None,
-        votes: Annotated[float | None, typer.Option("--votes", help="TIES: 1 elects signs by number.")] = None,
-        blocks: Annotated[
-            str, typer.Option("--blocks", metavar="WEIGHTS", help="Alpha by block: a preset, a list, or NAME=VALUE,...")
-        ] = "",
-        beta_blocks: Annotated[str, typer.Option("--beta-blocks", metavar="WEIGHTS", help="The same for beta.")] = "",
-        keys: Annotated[
-            list[str] | None, typer.Option("--key", metavar="PATTERN=W", help="Alpha for tensors by their name.")
-        ] = None,
-        vae: Annotated[
-            str, typer.Option("--vae", metavar="REF", help="Bake in this VAE.", autocompletion=catalogue_names)
-        ] = "",
-        lora: Annotated[
-            list[str] | None, typer.Option("--lora", metavar="REF[:W]", help="Bake in this LoRA, after merging.")
-        ] = None,
-        precision: Annotated[
-            str, typer.Option("--precision", metavar="P", help="fp32, fp16, bf16, fp8 or fp8-e5m2.")
-        ] = "",
-        ema: Annotated[
-            str, typer.Option("--ema", metavar="WHAT", help="Averaged weights: drop, use in place of others, keep.")
-        ] = "drop",
-        prune: Annotated[bool, typer.Option("--prune", help="Keep UNet, VAE and text encoders only.")] = False,
-        discard: Annotated[
-            str, typer.Option("--discard", metavar="PATTERN", help="Leave out tensors by their name.")
-        ] = "",
-        compat: Annotated[
-            str, typer.Option("--compat", metavar="TOOL", help="As a1111, supermerger or sd-mecha do it.")
-        ] = "sdkeep",
-        missing: Annotated[
-            str, typer.Option("--missing", metavar="WHAT", help="Tensors a model lacks: refuse, or keep the first's.")
-        ] = "refuse",
-        non_finite: Annotated[
-            str, typer.Option("--non-finite", metavar="WHAT", help="NaN and infinities in a model: refuse or keep.")
-        ] = "refuse",
-        strict: Annotated[bool, typer.Option("--strict", help="A LoRA that fits in part is an error.")] = False,
-        config: Annotated[
-            str, typer.Option("--config", metavar="WHOSE", help="Copy the .yaml of a, b, c or none beside -o FILE.")
-        ] = "a",
-        out: Annotated[
-            Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write there instead of the store.")
-        ] = None,
-        name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name in the store.")] = "",
-        uis: Annotated[
-            list[str] | None,
-            typer.Option("--in", "--ui", metavar="UI", help="Place in this WebUI only.", autocompletion=ui_names),
-        ] = None,
-        no_place: Annotated[bool, typer.Option("--no-place", help="Keep it in the store only.")] = False,
-        threads: Annotated[int, typer.Option("--threads", min=0, max=64, help="0: one a core, up to four.")] = 0,
-        device: Annotated[str, typer.Option("--device", metavar="D", help="cpu, cuda or mps.")] = "cpu",
         check: Annotated[bool, typer.Option("--check", help="Only say how alike the models are, by block.")] = False,
         again: Annotated[
             str, typer.Option("--again", metavar="FILE", help="Do a file's own merge again, and compare.")
@@ -113,99 +63,65 @@ def register(app: typer.Typer) -> None:
         """Merge models: planned from their headers, streamed, the recipe kept in the file. Inputs are never touched."""
         from sdkeep.actions.merge import MergeRequest
 
-        numbers = {"alpha": alpha, "beta": beta, "gamma": gamma, "density": density, "epsilon": epsilon, "votes": votes}
-        asked = _Asked(method, numbers, blocks, beta_blocks, tuple(keys or ()), vae, tuple(lora or ()))
-        written = _Written(precision, ema, prune, discard, compat)
-        draft = None if again else _draft(refs or [], asked, written)
+        draft = None if again else _draft(refs or [], way, baked, written)
         request = MergeRequest(
-            draft or _nothing(), out, name, threads, device, _chosen(missing, "missing"),
-            _chosen(non_finite, "non-finite"), strict, _whose(config), () if no_place else tuple(uis) if uis else None,
-            dry_run,
+            draft or _nothing(), target.out, target.name, computing.threads, computing.device,
+            _chosen(care.missing, "missing"), _chosen(care.non_finite, "non-finite"), baked.strict,
+            _whose(written.config), target.places, dry_run,
         )  # fmt: skip
         if again:
             return _again(face, again, refs or [], request)
         return _check(face, request) if check else _merge(face, request)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The flags that say what is merged."""
-
-    method: str
-    numbers: dict[str, float | None]
-    blocks: str
-    beta_blocks: str
-    keys: tuple[str, ...]
-    vae: str
-    lora: tuple[str, ...]
-
-    @property
-    def is_nothing(self) -> bool:
-        """Whether none of them was given."""
-        plain = not (self.method or self.blocks or self.beta_blocks or self.keys)
-        return plain and all(value is None for value in self.numbers.values())
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """The flags that say how the result is written."""
-
-    precision: str
-    ema: str
-    prune: bool
-    discard: str
-    compat: str
-
-
-def _draft(refs: list[str], asked: _Asked, written: _Written) -> Draft:
+def _draft(refs: list[str], way: Way, baked: Baked, written: Written) -> Draft:
     """The merge that the flags or a recipe file ask for."""
     from sdkeep.merge.draft import Draft, DraftStep, adapter_of
 
     if not refs:
         raise UsageError("no model is named", "there is nothing to merge", "`sdkeep merge A B --alpha 0.3`")
     if len(refs) == 1 and refs[0].lower().endswith((".toml", ".mecha")):
-        return _of_file(refs[0], asked, written)
+        return _of_file(refs[0], way, baked, written)
     if len(refs) > len(LETTERS):
         raise UsageError(f"{len(refs)} models are too many for one command", "26 fit", "write a recipe file")
     models = dict(zip(LETTERS, refs, strict=False))
     usual = {1: "no-interpolation", 2: "weighted-sum", 3: "add-difference"}
-    method = asked.method or usual.get(len(refs), "average")
-    step = DraftStep("result", method, tuple(models), _numbers(asked))
-    return Draft(models, (step,), asked.vae, tuple(map(adapter_of, asked.lora)), _output(written))
+    method = way.method or usual.get(len(refs), "average")
+    step = DraftStep("result", method, tuple(models), _numbers(way))
+    return Draft(models, (step,), baked.vae, tuple(map(adapter_of, baked.lora or ())), _output(way, written))
 
 
-def _of_file(ref: str, asked: _Asked, written: _Written) -> Draft:
+def _of_file(ref: str, way: Way, baked: Baked, written: Written) -> Draft:
     """A recipe file, with what the flags add to it."""
     from sdkeep.actions.recipes import draft_of
     from sdkeep.merge.draft import adapter_of
     from sdkeep.merge.recipe import Output
 
-    if not asked.is_nothing:
+    if not way.is_nothing:
         raise UsageError(
             f"`{ref}` says how to merge, and so do the flags", "one of them has to give way",
             "change the recipe, or name the models instead",
         )  # fmt: skip
     draft = draft_of(Path(ref).expanduser())
-    flags = _output(written)
-    plain = _output(_Written("", "drop", False, "", "sdkeep"))
+    flags, plain = _output(way, written), _output(Way(), Written())
     merged = {
         name: getattr(flags, name) if getattr(flags, name) != getattr(plain, name) else getattr(draft.output, name)
         for name in ("precision", "ema", "prune", "discard", "compat")
     }
-    adapters = (*draft.adapters, *map(adapter_of, asked.lora))
+    adapters = (*draft.adapters, *map(adapter_of, baked.lora or ()))
     output = Output(merged["precision"], None, merged["ema"], merged["prune"], merged["discard"], merged["compat"])
-    return replace(draft, vae=asked.vae or draft.vae, adapters=adapters, output=output)
+    return replace(draft, vae=baked.vae or draft.vae, adapters=adapters, output=output)
 
 
-def _numbers(asked: _Asked) -> dict[str, Asked]:
+def _numbers(way: Way) -> dict[str, Asked]:
     from sdkeep.merge.draft import Asked
 
-    keys = tuple(_pattern(one) for one in asked.keys)
-    found = {name: Asked(value) for name, value in asked.numbers.items() if value is not None}
-    if asked.blocks or keys:
-        found["alpha"] = Asked(asked.numbers["alpha"], asked.blocks, keys)
-    if asked.beta_blocks:
-        found["beta"] = Asked(asked.numbers["beta"], asked.beta_blocks)
+    keys = tuple(_pattern(one) for one in way.keys or ())
+    found = {name: Asked(value) for name, value in way.numbers.items()}
+    if way.blocks or keys:
+        found["alpha"] = Asked(way.alpha, way.blocks, keys)
+    if way.beta_blocks:
+        found["beta"] = Asked(way.beta, way.beta_blocks)
     return found
 
 
@@ -219,7 +135,7 @@ def _pattern(text: str) -> tuple[str, float]:
         ) from None
 
 
-def _output(written: _Written) -> Output:
+def _output(way: Way, written: Written) -> Output:
     from sdkeep.formats.selection import Ema
     from sdkeep.merge.blocks import Compat
     from sdkeep.merge.draft import one_of
@@ -227,7 +143,7 @@ def _output(written: _Written) -> Output:
 
     return Output(
         written.precision, None, one_of(Ema, written.ema, "ema"), written.prune, written.discard,
-        one_of(Compat, written.compat, "compat"),
+        one_of(Compat, way.compat, "compat"),
     )  # fmt: skip
 
 

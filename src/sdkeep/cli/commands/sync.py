@@ -56,9 +56,7 @@ def register(app: typer.Typer) -> None:
         found = plan(house, request)
         planned = Synced(shown(house, found), False, found.away, found.waiting)
         if check or dry_run:
-            reply = Reply(planned, lambda out: _show(out, planned), 1 if check and planned.differences else 0)
-            reply.hints += _doubts(planned)
-            return reply
+            return Reply(planned, lambda out: _show(out, planned), 1 if check and planned.differences else 0)
         if planned.differences and not yes:
             for difference in planned.differences[:MOST_ROWS]:
                 face.out.note(f"{difference.what}: {_sentence(difference)}")
@@ -71,15 +69,7 @@ def register(app: typer.Typer) -> None:
         reply.status = 1 if answer.failures else 0
         if answer.waiting:
             reply.hints.append("`sdkeep sync` hashes what still waits")
-        reply.hints += _doubts(answer)
         return reply
-
-
-def _doubts(answer: Synced) -> list[str]:
-    from sdkeep.actions.away import EMPTY
-
-    emptied = any(why == EMPTY for why in answer.away.values())
-    return ["`sdkeep sync --forget` if you emptied that folder yourself"] if emptied else []
 
 
 def _watch(face: Face, house: House, request: SyncRequest, *, yes: bool) -> Reply:
@@ -126,10 +116,13 @@ def _show(out: Out, answer: Synced, *, told: bool = False) -> None:
 
 
 def _tell_more(out: Out, answer: Synced) -> None:
+    from sdkeep.actions.away import EMPTY
+
     if len(answer.differences) > MOST_ROWS:
         out.note(f"and {len(answer.differences) - MOST_ROWS} more; `--json` lists them all")
     for folder, why in answer.away.items():
-        out.warning(f"`{folder}` was not looked at: {why}")
+        believe = "; `sdkeep sync --forget` if you emptied it" if why == EMPTY else ""
+        out.warning(f"`{folder}` was not looked at: {why}{believe}")
 
 
 def _sentence(one: Difference) -> str:

@@ -97,6 +97,8 @@ SAMPLERS: tuple[Sampler, ...] = (
 
 _SAMPLERS = {word: one for one in SAMPLERS for word in (one.name, *one.aliases)}
 _SCHEDULES = {word: one for one in SCHEDULES for word in (one.name, *one.aliases)}
+_ENDINGS = _SCHEDULES | {"ka": _SCHEDULES["Karras"], "exp": _SCHEDULES["Exponential"]}
+"""What an old name may end with; the short ones are those of AUTOMATIC1111's aliases (`k_dpmpp_2m_ka`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ def _by_name(name: str, known: dict[str, Thing]) -> Thing | None:
 def _old_name(name: str) -> tuple[Sampler | None, str]:
     """The sampler in a name that ends with a schedule's, as infotext before AUTOMATIC1111 1.9 has it."""
     plain = _plain(name)
-    for word, schedule in _SCHEDULES.items():
+    for word, schedule in _ENDINGS.items():
         ending = _plain(word)
         if plain.endswith(f" {ending}"):
             found = _by_name(plain.removesuffix(f" {ending}"), _SAMPLERS)
