@@ -1,6 +1,6 @@
 """What a picture of the sample model costs beyond loading torch: whole processes, the picture written and recorded.
 
-python benchmarks/demo_picture.py [--rounds 7] [--write]
+python benchmarks/demo_picture.py [--rounds 5] [--write]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ RECORDED = MADE + ", with a catalogue"
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", rounds=7).parse_args()
+    options = arguments(__doc__ or "", rounds=5).parse_args()
     with workplace(options.work) as home:
         known = home / "known"
         picture = ["generate", "a photo of a seven", "--model", "digits", "--seed", "1"]
@@ -22,7 +22,7 @@ def main() -> None:
             MADE: [*SDKEEP, *picture, "-o", str(home / "pictures")],
             RECORDED: ["env", f"SDKEEP_HOME={known}", *SDKEEP, *picture, "-o", str(home / "recorded")],
         }
-        environ = {"SDKEEP_HOME": str(home / "none")}
+        environ = {"SDKEEP_HOME": str(home / "none"), "PYTHONDONTWRITEBYTECODE": ""}
         by_turns({"a catalogue": [*SDKEEP, "ls"]}, 1, environ={"SDKEEP_HOME": str(known)})
         by_turns(commands, 1, environ=environ)  # byte code written, files in memory
         costs = by_turns(commands, options.rounds, environ=environ)

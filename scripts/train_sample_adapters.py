@@ -1,9 +1,9 @@
-"""Train what comes with the sample model: two LoRAs, an embedding and a hypernetwork, each for one change.
+"""Train what comes with the sample model: LoRAs, an embedding and a hypernetwork, each for one change.
 
-`slanted` (LoRA) leans to the right, `narrow` (LoRA) is half as wide, `lucky` (embedding) is a word for seven, `next`
-(hypernetwork) counts on by one: who asks for a three gets a four. The model itself stays as it is; baked into it, each
-LoRA makes an expert to merge. Called by `train_sample_model.py --adapters`; a minute or two each on a free core, and
-seeded.
+`slanted` (LoRA) leans to the right, `lucky` (embedding) is a word for seven, `next` (hypernetwork) counts on by one:
+who asks for a three gets a four. `lower` and `upper` (LoRAs) count on among zero to four, and among five to nine; baked
+into the model, each makes an expert of one half, to be merged. The model itself stays as it is. Called by
+`train_sample_model.py --adapters`; a minute or two each on a free core, and seeded.
 """
 
 from __future__ import annotations
@@ -39,18 +39,8 @@ def unchanged(pictures: Tensor) -> Tensor:
 
 def slanted(pictures: Tensor) -> Tensor:
     """Leaning to the right by half a pixel for each pixel up."""
-    return _moved(pictures, [[1.0, 0.5, 0.0], [0.0, 1.0, 0.0]])
-
-
-def narrow(pictures: Tensor) -> Tensor:
-    """Half as wide."""
-    return _moved(pictures, [[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-
-
-def _moved(pictures: Tensor, matrix: list[list[float]]) -> Tensor:
-    places = functional.affine_grid(
-        torch.tensor(matrix).expand(len(pictures), 2, 3), list(pictures.shape), align_corners=False
-    )
+    shear = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.0]]).expand(len(pictures), 2, 3)
+    places = functional.affine_grid(shear, list(pictures.shape), align_corners=False)
     return functional.grid_sample(pictures, places, align_corners=False, padding_mode="border")
 
 
@@ -115,6 +105,12 @@ def fixed_contexts(lesson: Lesson) -> Callable[[Tensor], Tensor]:
 
 # LoRA
 
+ABOUT = {
+    "slanted": "Digits that lean to the right.",
+    "lower": "The digit after the one that is asked for, among zero to four.",
+    "upper": "The digit after the one that is asked for, among five to nine.",
+}
+
 
 class Factors(nn.Module):
     """A change of low rank beside a layer."""
@@ -162,10 +158,15 @@ def beside(layers: dict[str, nn.Linear | nn.Conv2d]) -> Iterator[dict[str, Facto
             hook.remove()
 
 
-def train_lora(lesson: Lesson, path: Path, steps: int, seed: int, about: str) -> None:
-    """`slanted` and `narrow`; `about` says what it does."""
+def reading_layers(model: Model) -> dict[str, nn.Linear | nn.Conv2d]:
+    """Of those, the layers that read the text."""
+    return {name: layer for name, layer in lora_layers(model).items() if name.endswith(("attn2_to_k", "attn2_to_v"))}
+
+
+def train_lora(lesson: Lesson, layers: dict[str, nn.Linear | nn.Conv2d], path: Path, steps: int, seed: int) -> None:
+    """`slanted`, `lower` and `upper`."""
     torch.manual_seed(seed)
-    with beside(lora_layers(lesson.model)) as factors:
+    with beside(layers) as factors:
         weights = [weight for one in factors.values() for weight in one.parameters()]
         learn(lesson, weights, fixed_contexts(lesson), steps, 4e-3)
     tensors: dict[str, Tensor] = {}
@@ -173,7 +174,7 @@ def train_lora(lesson: Lesson, path: Path, steps: int, seed: int, about: str) ->
         tensors[f"{name}.lora_down.weight"] = one.down.weight.detach().half()
         tensors[f"{name}.lora_up.weight"] = one.up.weight.detach().half()
         tensors[f"{name}.alpha"] = torch.tensor(float(RANK), dtype=torch.float16)
-    told = {"modelspec.title": path.stem, "modelspec.description": about}
+    told = {"modelspec.title": path.stem, "modelspec.description": ABOUT[path.stem]}
     kohya = {
         "ss_network_module": "networks.lora", "ss_network_dim": str(RANK), "ss_network_alpha": f"{RANK}.0",
         "ss_base_model_version": "sd_v1", "ss_v2": "False", "ss_output_name": path.stem,

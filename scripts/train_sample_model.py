@@ -229,7 +229,7 @@ METADATA = {
 
 
 def train_adapters(folder: Path, steps: int) -> None:
-    """Two LoRAs, an embedding and a hypernetwork for the model in the folder, beside it."""
+    """LoRAs, an embedding and a hypernetwork for the model in the folder, beside it."""
     model = open_checkpoint(folder / "digits.safetensors", Opening(dtype=torch.float32))
     data = digits_data(copies=2)
 
@@ -245,10 +245,12 @@ def train_adapters(folder: Path, steps: int) -> None:
 
     _say("slanted, a LoRA")
     leaning = lesson(WORDS, change=adapters.slanted)
-    adapters.train_lora(leaning, folder / "slanted.safetensors", steps, 21, "Digits that lean to the right.")
-    _say("narrow, a LoRA")
-    squeezed = lesson(WORDS, change=adapters.narrow)
-    adapters.train_lora(squeezed, folder / "narrow.safetensors", steps, 24, "Digits half as wide.")
+    adapters.train_lora(leaning, adapters.lora_layers(model), folder / "slanted.safetensors", steps, 21)
+    low, high = WORDS[:5], WORDS[5:]
+    for name, words in (("lower", (low[-1], *low[:-1], *high)), ("upper", (*low, high[-1], *high[:-1]))):
+        _say(f"{name}, a LoRA")
+        layers = adapters.reading_layers(model)
+        adapters.train_lora(lesson(words), layers, folder / f"{name}.safetensors", steps * 5 // 9, 25)
     _say("lucky, an embedding")
     adapters.train_embedding(lesson(("seven",), (7,)), folder / "lucky.safetensors", steps * 2 // 3, "seven")
     _say("next, a hypernetwork")

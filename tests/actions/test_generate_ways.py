@@ -153,7 +153,11 @@ def test_what_is_no_checkpoint_is_told_by_what_it_is(world: World, digits: Path)
 
 @pytest.mark.parametrize(
     ("prefix", "word", "flag"),
-    [("first_stage_model.", "VAE", "--vae"), ("cond_stage_model.", "text encoder", "--base"), ("model.", "no checkpoint", "")],
+    [
+        ("first_stage_model.", "VAE", "--vae"),
+        ("cond_stage_model.", "text encoder", "--base"),
+        ("model.", "no checkpoint", ""),
+    ],
 )
 def test_a_missing_part_is_named_with_the_option_that_lends_it(
     world: World, digits: Path, prefix: str, word: str, flag: str

@@ -227,3 +227,14 @@ def serving(folder: Path):  # type: ignore[no-untyped-def]
                 thread.join()
 
     return running()
+
+
+def test_files_come_where_their_webui_is_not_there_yet(world: World, project: Path) -> None:
+    (project / "sdkeep.toml").write_text('[models]\nink = { ref = "civitai:1002@10021", ui = ["a1111"] }\n')
+    world.good("lock")
+    result = world.json("sync", "--locked")
+    assert (result.status, result.codes) == (2, ["unknown-ui"])
+    assert sha256(world.file(13)) in world.blobs()
+    folder = world.ui("a1111")
+    world.good("sync", "--locked")
+    assert (folder / "models/Lora/ink.safetensors").is_file()

@@ -174,6 +174,20 @@ def test_a_models_configuration_goes_along(world: World, pair: tuple[Path, Path]
     assert Path("mix.yaml").read_text() == "model: {}\n"
 
 
+def test_a_configuration_is_placed_beside_the_merge_in_the_webui(world: World, pair: tuple[Path, Path]) -> None:
+    folder = world.ui("a1111") / "models" / "Stable-diffusion"
+    pair[0].with_suffix(".yaml").write_text("model: {}\n")
+    done = world.good("merge", *map(str, pair), "--name", "mix").data
+    assert done["config"]
+    assert (folder / "mix.yaml").read_text() == "model: {}\n"
+    again = world.good("merge", "name:mix", str(pair[1]), "--name", "mix-two").data
+    assert again["config"]
+    assert (folder / "mix-two.yaml").read_text() == "model: {}\n"
+    (folder / "mix-three.yaml").write_text("mine")
+    world.good("merge", *map(str, pair), "--alpha", "0.1", "--name", "mix-three")
+    assert (folder / "mix-three.yaml").read_text() == "mine"
+
+
 def test_a_model_is_hashed_once(world: World, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     from sdkeep.actions import ingredients
 

@@ -61,7 +61,8 @@ def test_detect_finds_and_knows_the_registered_ones(world: World, a1111: Path) -
     make_webui(world.root / "uis" / "comfyui", "comfyui")
     found = world.good("ui", "detect", str(world.root)).data
     assert {one["layout"]: one["registered_as"] for one in found} == {"a1111": "a1111", "comfyui": ""}
-    assert world.good("ui", "detect", str(world.root / "nothing")).data == []
+    assert world.good("ui", "detect", str(world.home)).data == []
+    assert world.json("ui", "detect", str(world.root / "nothing")).codes == ["not-found-here"]
 
 
 def test_a_folder_that_may_not_be_listed_is_told_and_the_rest_is_found(

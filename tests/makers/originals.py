@@ -8,9 +8,10 @@ import io
 import sys
 import types
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -26,21 +27,23 @@ SHAPES: Mapping[str, dict[str, Any]] = {
 }
 
 
-def ldm(name: str) -> types.ModuleType:
-    """A module of `ldm`; what it imports only to look at its type, or for other models, is empty."""
+@contextlib.contextmanager
+def stand_ins() -> Iterator[None]:
+    """Empty modules for what the original imports only to look at its type, or for other models."""
     configurations = types.ModuleType("omegaconf.listconfig")
     configurations.ListConfig = tuple  # type: ignore[attr-defined]
-    empty = {"omegaconf": types.ModuleType("omegaconf"), "open_clip": types.ModuleType("open_clip")}
-    stand_in = {**empty, "omegaconf.listconfig": configurations}
-    added = [word for word in stand_in if word not in sys.modules]
-    sys.modules.update({word: stand_in[word] for word in added})
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return importlib.import_module(f"ldm.{name}")
-    finally:
-        for word in added:
-            sys.modules.pop(word)
+    empty = {word: types.ModuleType(word) for word in ("omegaconf", "open_clip")}
+    with pytest.MonkeyPatch.context() as patch:
+        for word, module in {**empty, "omegaconf.listconfig": configurations}.items():
+            patch.setitem(sys.modules, word, module)
+        yield
+
+
+def ldm(name: str) -> types.ModuleType:
+    """A module of `ldm`."""
+    with stand_ins(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module(f"ldm.{name}")
 
 
 def below(weights: Weights, prefix: str) -> Weights:
@@ -48,6 +51,7 @@ def below(weights: Weights, prefix: str) -> Weights:
     return {key.removeprefix(prefix): weight for key, weight in weights.items() if key.startswith(prefix)}
 
 
+@stand_ins()
 def original_unet(family: str, weights: Weights, context: int, channels: int = 4) -> nn.Module:
     """The UNet; Stability's additions for SDXL (size conditions, depths by level) are made of its parts."""
     attention = ldm("modules.attention")

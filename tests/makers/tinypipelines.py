@@ -43,7 +43,6 @@ class MaskedEuler(EulerDiscreteScheduler):
         return super().step((sample - guess) / sigma, timestep, sample, **more)
 
 
-
 @dataclass(frozen=True, slots=True)
 class Read:
     """A prompt as the towers read it: states (1, 77, width), and SDXL's pooled ones (1, width)."""

@@ -48,6 +48,26 @@ def test_a_weighted_sum_is_computed_in_fp32_and_rounded_once(trio: Trio, tmp_pat
     assert done.exactness is Exactness.EVERYWHERE
 
 
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_each_family_merges_as_numpy_says(tmp_path: Path, family: str, dtype: torch.dtype) -> None:
+    files = [
+        checkpoints.write(tmp_path / f"{seed}.safetensors", checkpoints.tensors(family, seed, dtype))
+        for seed in range(3)
+    ]
+    a, b, c = map(checkpoints.read, files)
+    kept = {"alphas_cumprod", checkpoints.position_ids(family)}
+    result = checkpoints.read(merge_files(files, "add-difference", tmp_path / "o.safetensors", {"alpha": 0.6}).path)
+    assert result.keys() == a.keys()
+    for key, value in result.items():
+        if key in kept:
+            assert torch.equal(value, a[key])
+            continue
+        ours, theirs, base = (one[key].numpy().astype(np.float32) for one in (a, b, c))
+        expected = ours + (theirs - base) * np.float32(0.6)
+        assert np.array_equal(value.numpy(), expected.astype(value.numpy().dtype))
+
+
 def test_integers_and_schedules_stay_those_of_the_first_model(trio: Trio, tmp_path: Path) -> None:
     result = checkpoints.read(merge_files(trio[:2], "weighted-sum", tmp_path / "o.safetensors").path)
     key = checkpoints.position_ids()

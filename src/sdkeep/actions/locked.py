@@ -63,7 +63,7 @@ def match(house: House, sources: Sequence[str], *, dry_run: bool, path: Path | N
             for one in model.files:
                 house.stop.check()
                 try:
-                    done.append(_match(house, model, one, neighbours, _uis_here(house, uis.get(name)), dry_run=dry_run))
+                    done.append(_match(house, model, one, neighbours, uis.get(name), dry_run=dry_run))
                 except KeepError as error:
                     failures.append((f"{name}: {one.name}", error))
     finally:
@@ -82,7 +82,7 @@ def _uis_here(house: House, wanted: tuple[str, ...] | None) -> tuple[str, ...] |
         found = [ui.name for ui in registered if ui.name == word] or [ui.name for ui in registered if ui.layout == word]
         if not found:
             raise UnknownUi(
-                f"no WebUI is registered as `{word}`", "the project places files there", "`sdkeep ui add DIR`"
+                f"no WebUI is registered as `{word}`", "the project places the file there", "`sdkeep ui add DIR`"
             )
         chosen += found
     return tuple(dict.fromkeys(chosen))
@@ -107,7 +107,8 @@ def _match(
     placed: tuple[Placed, ...] = ()
     if here.kind is not Kind.CONFIG:
         try:
-            placed = place_everywhere(house, here, uis, Placing(house.book.release_of(here.sha256 or "")))
+            known = Placing(house.book.release_of(here.sha256 or ""))
+            placed = place_everywhere(house, here, _uis_here(house, uis), known)
         except NotPlaceable as error:
             house.warn(f"`{file.name}` is in the store and not placed: {error.what} ({error.why})")
     return replace(answer, placed=placed)

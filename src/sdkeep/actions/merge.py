@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from sdkeep.actions.house import House
 from sdkeep.actions.ingredients import Ingredient, check_output, hashed, located, looked_at, readable
-from sdkeep.ground.errors import NotPlaceable, UsageError
+from sdkeep.ground.errors import NotPlaceable, UnsafeFile, UsageError
+from sdkeep.ground.kinds import Kind
 from sdkeep.ground.licence import Use
 from sdkeep.store.names import split_name
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from sdkeep.merge.recipe import Recipe
     from sdkeep.merge.run import Merged
     from sdkeep.merge.target import Change
+    from sdkeep.store.blobs import Store
     from sdkeep.weights.adapters.fitting import Fit
 
     RecipeOf = Callable[[Sequence[Opened], Sequence[Ingredient]], Recipe]
@@ -40,7 +43,7 @@ class MergeRequest:
     """What to merge and where it goes: the file `out`, else the store under `name` and the WebUIs `uis`.
 
     `missing` takes tensors that a parent lacks from the first model; `strict` makes a LoRA that fits in part an error;
-    `config` is the place of the model whose configuration is copied beside `out`, None for none.
+    `config` is the place of the model whose configuration goes along, None for none.
     """
 
     draft: Draft
@@ -272,21 +275,24 @@ def _to_file(house: House, request: MergeRequest, ready: Prepared) -> MergedFile
     from sdkeep.merge.run import run
 
     assert request.out is not None  # noqa: S101  the caller has looked
-    config = _config_target(request, ready)
+    config = _configuration(house, request, ready)
+    beside = request.out.with_suffix(config.suffix) if config else None
+    wanted = beside is not None and not os.path.lexists(beside)
     done = run(ready.plan, request.out, ready.manner, report=house.report, stop=house.stop)
-    if config is not None:
-        shutil.copyfile(config, request.out.with_suffix(config.suffix))
-    beside = str(request.out.with_suffix(config.suffix)) if config else ""
-    return replace(answer(ready, done, path=str(request.out)), config=beside)
+    if config is not None and beside is not None and wanted:
+        shutil.copyfile(config, beside)
+    return replace(answer(ready, done, path=str(request.out)), config=str(beside) if wanted else "")
 
 
-def _config_target(request: MergeRequest, ready: Prepared) -> Path | None:
-    """The configuration beside a parent, where there is one that can be copied without overwriting anything."""
-    if request.config is None or request.config >= len(ready.found) or request.out is None:
+def _configuration(house: House, request: MergeRequest, ready: Prepared) -> Path | None:
+    """The configuration beside a parent, or beside where that is placed."""
+    if request.config is None or request.config >= len(request.draft.models):
         return None
-    beside = [ready.found[request.config].path.with_suffix(suffix) for suffix in (".yaml", ".yml")]
-    found = next((path for path in beside if path.is_file()), None)
-    return found if found and not request.out.with_suffix(found.suffix).exists() else None
+    model = ready.found[request.config]
+    placed = house.book.locations_of(model.sha256) if model.artifact is not None else ()
+    paths = [model.path, *(Path(location.path) for location in placed)]
+    beside = (path.with_suffix(suffix) for path in paths for suffix in (".yaml", ".yml"))
+    return next((path for path in beside if path.is_file()), None)
 
 
 def _to_store(house: House, request: MergeRequest, ready: Prepared) -> MergedFile:
@@ -295,18 +301,19 @@ def _to_store(house: House, request: MergeRequest, ready: Prepared) -> MergedFil
     from sdkeep.actions.placing import Placing, place_everywhere, targets
     from sdkeep.actions.stores import store_near
     from sdkeep.merge.run import run
+    from sdkeep.store.locks import hold
 
     chosen = targets(house, request.uis)
     store = store_near(house, Path(chosen[0].root) if chosen else None)
     name = request.name or default_name(ready.found)
     staged = store.staging / f"merge-{hashlib.sha256(ready.plan.header).hexdigest()[:16]}.safetensors"
-    staged.unlink(missing_ok=True)
-    done = run(ready.plan, staged, ready.manner, report=house.report, stop=house.stop)
-    try:
-        taken = take_in(house, store, Arrival(staged, f"{name}.safetensors"), Terms())
-    finally:
+    with hold(staged.with_suffix(".lock"), what=f"the merge `{name}`"):
         staged.unlink(missing_ok=True)
-    artifact = taken.artifact
+        done = run(ready.plan, staged, ready.manner, report=house.report, stop=house.stop)
+        try:
+            artifact = take_in(house, store, Arrival(staged, f"{name}.safetensors"), Terms()).artifact
+        finally:
+            staged.unlink(missing_ok=True)
     if request.name and _plain(artifact.name) != _plain(request.name.rpartition("/")[2]):
         house.warn(f"the same bytes are in the store as `{artifact.name}`, and keep that name")
     placed: tuple[Placed, ...] = ()
@@ -314,10 +321,29 @@ def _to_store(house: House, request: MergeRequest, ready: Prepared) -> MergedFil
         placed = place_everywhere(house, artifact, request.uis, Placing())
     except NotPlaceable as error:
         house.warn(f"`{artifact.file_name}` is in the store and not placed: {error.what} ({error.why})")
-    path = str(store.path_of(artifact.sha256 or ""))
-    return replace(
-        answer(ready, done, path=path), name=artifact.name, sha256=artifact.sha256 or "", placed=placed
-    )  # fmt: skip
+    path, sha256 = str(store.path_of(artifact.sha256 or "")), artifact.sha256 or ""
+    told = replace(answer(ready, done, path=path), name=artifact.name, sha256=sha256, placed=placed)
+    config = _configuration(house, request, ready)
+    return replace(told, config=_keep_configuration(house, store, config, told)) if config else told
+
+
+def _keep_configuration(house: House, store: Store, config: Path, merged: MergedFile) -> str:
+    """Take a configuration into the store, and put it beside where the model is placed. Its name in the catalogue."""
+    from sdkeep.actions.intake import Arrival, Terms, take_in
+    from sdkeep.actions.placing import place_beside
+
+    staged = store.staging / f"config-{merged.sha256[:16]}{config.suffix}"
+    shutil.copyfile(config, staged)
+    try:
+        arrival = Arrival(staged, f"{merged.name}{config.suffix}", kind=Kind.CONFIG)
+        kept = take_in(house, store, arrival, Terms()).artifact
+    except UnsafeFile as error:
+        house.warn(f"`{config}` is left out: {error.what} ({error.why})")
+        return ""
+    finally:
+        staged.unlink(missing_ok=True)
+    place_beside(house, kept.sha256 or "", merged.placed)
+    return kept.name
 
 
 def _plain(name: str) -> str:
@@ -371,7 +397,7 @@ def parents_of(recipe: Recipe, opened: Mapping[int, Opened], refs: Sequence[str]
 
 
 def steps_of(recipe: Recipe) -> tuple[str, ...]:
-    """The steps of a recipe as lines: method, inputs, numbers."""
+    """The steps of a recipe as lines: method, inputs, numbers; then what is baked in."""
     from sdkeep.merge.recipe import Model
 
     names: list[str] = []
@@ -384,7 +410,10 @@ def steps_of(recipe: Recipe) -> tuple[str, ...]:
         inputs = ", ".join(names[one] for one in step.inputs)
         names.append(f"step {len(lines) + 1}")
         lines.append(f"{step.method} of {inputs}" + (f"; {numbers}" if numbers else ""))
-    return tuple(lines)
+    output = recipe.output
+    baked = [(one.parent, f"; strength {one.strength}") for one in output.adapters]
+    baked = ([(output.vae, "")] if output.vae is not None else []) + baked
+    return (*lines, *(f"with {split_name(recipe.parents[place].name)[0]} baked in{how}" for place, how in baked))
 
 
 def _number_text(value: Weighting) -> str:

@@ -6,21 +6,22 @@ of anybody's is touched, but for blobs that `verify` finds damaged: those go to 
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sdkeep.actions.adopt import AdoptRequest, adopt
+from sdkeep.actions.adopt import AdoptRequest, adopt, with_uis
 from sdkeep.actions.areas import Area, areas
 from sdkeep.actions.away import is_empty
 from sdkeep.actions.busy import alone
 from sdkeep.actions.examine import Examined, examine, examine_fully
+from sdkeep.actions.folders import given
 from sdkeep.actions.house import House
 from sdkeep.actions.intake import Arrival, Terms, describe
 from sdkeep.actions.labels import label_uis
-from sdkeep.actions.noting import note
 from sdkeep.actions.paths import WEIGHT_FILES
 from sdkeep.actions.stores import trash_of
 from sdkeep.catalogue.salvage import Salvaged, salvage
@@ -158,8 +159,7 @@ def _fill(house: House, request: RebuildRequest, saved: Salvaged) -> Rebuilt:
     _look_for_places(house, found)
     damaged = _record_all(house, found, request)
     _decide_again(house, own, noted, saved)
-    in_place = _catalogue_again(house, noted, saved, dry_run=request.dry_run)
-    in_place += _adopt_again(house, noted, saved, found, dry_run=request.dry_run)
+    in_place = _adopt_again(house, noted, saved, found, dry_run=request.dry_run)
     if not request.dry_run:
         label_uis(house)
     placed = sum(len(places) for places in found.places.values())
@@ -389,32 +389,29 @@ def _kind(said: object) -> Kind | None:
     return None if kind is Kind.UNKNOWN else kind
 
 
-def _catalogue_again(house: House, noted: Sequence[Mapping[str, object]], saved: Salvaged, *, dry_run: bool) -> int:
-    """Single files that the old catalogue knew where they lie, if they are still there; each is read again."""
-    count = 0
-    named = [path for path, _ in saved.in_place] + [text for said in noted for text in labels.texts(said, "in_place")]
-    for text in dict.fromkeys(named):
-        path = Path(text)
-        if path.is_file() and not house.book.location_at(text):
-            try:
-                if not dry_run:
-                    note(house, path)
-            except KeepError as error:
-                house.warn(f"`{path}` was not catalogued again: {error.what}")
-                continue
-            count += 1
-    return count
-
-
 def _adopt_again(
     house: House, noted: Sequence[Mapping[str, object]], saved: Salvaged, found: _Found, *, dry_run: bool
 ) -> int:
-    """Folders that were catalogued where they lie: listed now, hashed by the next `sync`. The number of files."""
+    """What was catalogued where it lies: single files are read again, folders listed. The number of files."""
     named = [text for said in noted for text in labels.texts(said, "adopted")]
     folders = [Path(text) for text in dict.fromkeys((*saved.adopted, *named))]
     for folder in folders:
         house.book.put_adopted(str(folder))
         if not folder.is_dir() or is_empty(folder):
             found.notes.append(f"`{folder}` is not there or empty; once it is back, `sdkeep sync` lists its files")
-    there = [folder for folder in folders if folder.is_dir()]
-    return len(adopt(house, there, AdoptRequest(hash=False, dry_run=dry_run)).glances) if there else 0
+    single, shown = _single_files(house, noted, saved, folders)
+    there = [*(folder for folder in folders if folder.is_dir()), *shown]
+    read = adopt(house, single, AdoptRequest(dry_run=dry_run)) if single else None
+    listed = adopt(house, there, AdoptRequest(hash=False, dry_run=dry_run)) if there else None
+    return sum(len(one.glances) for one in (read, listed) if one)
+
+
+def _single_files(
+    house: House, noted: Sequence[Mapping[str, object]], saved: Salvaged, folders: Sequence[Path]
+) -> tuple[list[Path], list[Path]]:
+    """The files that were catalogued one by one and are still there; apart from them those that a WebUI shows."""
+    below = tuple(f"{folder}{os.sep}" for folder in folders)
+    named = [path for path, _ in saved.in_place] + [text for said in noted for text in labels.texts(said, "in_place")]
+    paths = [Path(text) for text in dict.fromkeys(named) if not text.startswith(below)]
+    seen = with_uis(house, given(path for path in paths if path.is_file() and not house.book.location_at(str(path))))
+    return [Path(one.path) for one in seen if not one.ui], [Path(one.path) for one in seen if one.ui]

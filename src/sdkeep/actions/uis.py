@@ -213,9 +213,15 @@ def known_layouts(house: House) -> tuple[KnownLayout, ...]:
 
 
 def look_for(house: House, roots: tuple[Path, ...]) -> tuple[Detected, ...]:
-    """The WebUIs at or a few folders below the given places (the usual ones when none are given)."""
+    """The WebUIs at or a few folders below the given places (the usual ones when none are given).
+
+    Raises `NotFoundHere` for a place that is no folder.
+    """
     home = Path(house.environ.get("HOME") or house.environ.get("USERPROFILE") or ".")
     places = roots or (house.cwd, home, *(home / name for name in USUAL), *_matrices(house, home))
+    for root in roots:
+        if not root.expanduser().is_dir():
+            raise NotFoundHere(f"`{root}` is no folder here", "", "`sdkeep ui detect` looks in the usual places")
     known = {ui.root: ui.name for ui in house.book.uis()}
     found: dict[str, Detected] = {}
     for place in places:

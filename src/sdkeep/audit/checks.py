@@ -285,9 +285,9 @@ def _record_state(items: Sequence[Value], width: int | None, bench: Bench) -> st
         parts = base.items if isinstance(base, TupleNode) else ()
         if len(parts) != 2 or not _naturals(parts[1]) or names is not None:
             return "the dtype's state is unusual"
-        sides = parts[1].items if isinstance(parts[1], TupleNode | ListNode) else ()
+        sides = [side for side in getattr(parts[1], "items", ()) if isinstance(side, int)]
         inner = _width(parts[0])
-        if inner is None or inner * prod(side for side in sides if isinstance(side, int)) != width:
+        if inner is None or max(sides, default=0) > width or inner * prod(sides) != width:
             return "the record's array does not fill it"
     if (names is None) != (fields is None):
         return "the dtype's state is unusual"

@@ -18,10 +18,12 @@ _ODD_TAG = re.compile(r"^%TAG\b.*|!<[^>\n]*>|![^\s,\[\]{}\"']*%[0-9A-Fa-f]{2}\S*
 _BREAK = re.compile("\r\n|[\r\x85\u2028\u2029]")  # where YAML ends a line, beyond the line feed
 _TARGET = re.compile(
     r"""(?:^|[{,?\[-])[^\S\n]*(?:[&!]\S*\s+)*  # where a key can begin, after anchors and tags
-    (?:(["']?)_?target_?\1\s*:(?P<value>[^\n]*) | (?<=\?)\s*(["']?)_?target_?\3[^\S\n]*$)""",
+    (?:(["']?)_?target_?\1(?:\s|\#[^\n]*\n)*:(?P<value>[^\n]*) | (?<=\?)\s*(["']?)_?target_?\3[^\S\n]*$)""",
     re.MULTILINE | re.VERBOSE,
 )
 _ESCAPED_KEY = re.compile(r'"[^"\n]*\\[xuU0-7][^"\n]*"\s*:')
+_BROKEN_KEY = re.compile(r'"[^"\n]*\\\n[^"]*"\s*:')
+_ALIAS_KEY = re.compile(r"(?:^|[{,?\[-])[^\S\n]*\*(?P<name>[\w-]+)(?:\s|#[^\n]*\n)*:(?=\s|$)", re.MULTILINE)
 _SCALAR = re.compile(r"""\s*(["']?)([^\s"'{}\[\],#&*!|>%@`]+)\1\s*(?:[,}].*|\#.*)?""")
 _MOST = 50
 
@@ -45,6 +47,11 @@ def _rulings(text: str, policy: Policy) -> Iterator[Ruling]:
         yield _at(suspicious("odd-tag", why), tag.start(), tag[0])
     for key in _ESCAPED_KEY.finditer(text):
         yield _at(suspicious("escaped-key", "a key is spelt with escapes"), key.start(), key[0])
+    for key in _BROKEN_KEY.finditer(text):
+        yield _at(suspicious("escaped-key", "a key is spelt over several lines"), key.start(), key[0])
+    for key in _ALIAS_KEY.finditer(text):
+        if f"&{key['name']}" in text:
+            yield _at(suspicious("escaped-key", "a key stands elsewhere in the text"), key.start(), key[0])
     for target in _TARGET.finditer(text):
         name = _named(target["value"])
         if name is None or not (policy.yaml_targets.match(name) or name in policy.yaml_also):

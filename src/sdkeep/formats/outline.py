@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from sdkeep.formats.contents import Container
 from sdkeep.formats.draft import Draft
-from sdkeep.formats.safetensors import MOST_HEADER
 from sdkeep.formats.twofold import second_nature
 from sdkeep.ground.events import Stop
 from sdkeep.ground.source import Source
 
 _FIRST_READ = 1 << 16
+_LONGEST = 8 << 20  # a longer header is no plain one, and `look` reads it within its budget
 _OPENING = re.compile(r'\{"__metadata__": ?')
 _DECODER = json.JSONDecoder(object_pairs_hook=tuple)
 
@@ -35,7 +35,7 @@ def outline(source: Source) -> Outline | None:
     """The outline of a header as the reference library writes it, metadata first; None for whatever is less plain."""
     front = source.read_at(0, _FIRST_READ)
     length = int.from_bytes(front[:8], "little")
-    if not 2 <= length <= MOST_HEADER or 8 + length > source.size:
+    if not 2 <= length <= _LONGEST or 8 + length > source.size:
         return None
     raw = front[8 : 8 + length]
     if len(raw) < length:

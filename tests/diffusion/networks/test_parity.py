@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sdkeep.diffusion.checkpoint import Model, open_checkpoint
 from sdkeep.diffusion.networks.config import Variant
@@ -123,30 +123,3 @@ def test_pixels_come_back_from_scaled_latents(pair: tuple[Tiny, Model]) -> None:
         assert apart(ours.to_latents(pixels), posterior.mean * scale) < CLOSE
         wanted = (posterior.mean + posterior.std * latents) * scale
         assert apart(ours.to_latents(pixels, latents), wanted) < CLOSE
-
-
-class _ByTorch(nn.Module):
-    """One block of OpenCLIP as its own code builds it, on `nn.MultiheadAttention`."""
-
-    def __init__(self, width: int, hidden: int, heads: int) -> None:
-        super().__init__()
-        self.ln_1 = nn.LayerNorm(width)
-        self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.ln_2 = nn.LayerNorm(width)
-        self.mlp = nn.ModuleDict({"c_fc": nn.Linear(width, hidden), "c_proj": nn.Linear(hidden, width)})
-
-    def forward(self, x: Tensor) -> Tensor:
-        mask = torch.full((x.shape[1], x.shape[1]), float("-inf")).triu(1)
-        normed = self.ln_1(x)
-        x = x + self.attn(normed, normed, normed, attn_mask=mask, need_weights=False)[0]
-        return x + self.mlp["c_proj"](nn.functional.gelu(self.mlp["c_fc"](self.ln_2(x))))
-
-
-def test_a_block_of_open_clip_is_torchs_own_attention(tmp_path: Path) -> None:
-    ours = open_checkpoint(save(tmp_path / "two.safetensors", tiny("sd2").weights())).text[0]
-    block = ours.transformer.resblocks[1]
-    reference = _ByTorch(128, 256, 2)
-    reference.load_state_dict(block.state_dict(), strict=True)
-    x = torch.randn(2, 77, 128)
-    with torch.no_grad():
-        assert apart(block(x), reference(x)) < CLOSE

@@ -18,7 +18,7 @@ from sdkeep.merge.adapters.combining import Limits, combine
 from sdkeep.merge.adapters.embeddings import Embedding, Way, embedding_of, merge
 from sdkeep.merge.adapters.extracting import Extraction, extract
 from sdkeep.merge.adapters.opened import Opened
-from sdkeep.merge.adapters.ranks import Keep, Rule, clamped, factors_of, factors_of_product
+from sdkeep.merge.adapters.ranks import Keep, Rule, clamped, factors_of, factors_of_kronecker, factors_of_product
 from sdkeep.merge.adapters.renaming import Target, rename
 from sdkeep.merge.adapters.saving import Made, Origin, hashed, write
 from sdkeep.weights.adapters.strengths import Strength, block_weights
@@ -310,3 +310,30 @@ def test_embeddings_that_do_not_go_together_are_told() -> None:
         merge((embedding("a"), embedding("b", 3)), Way.AVERAGE)
     with pytest.raises(UsageError, match="need 2 weights"):
         merge((embedding("a"), embedding("b")), Way.WEIGHTED, (1,))
+
+
+@pytest.mark.parametrize("kernel", [(), (3, 3)])
+@pytest.mark.parametrize("rule", [Rule(Keep.FIXED, 5), Rule(Keep.FRO, 0.8), Rule(Keep.RATIO, 0.3), Rule(value=20)])
+def test_a_kronecker_product_is_factored_without_being_made(kernel: tuple[int, ...], rule: Rule) -> None:
+    draw = torch.Generator().manual_seed(4)
+    first, second = torch.randn(4, 3, generator=draw), torch.randn(7, 5, *kernel, generator=draw)
+    whole = torch.kron(first, second.flatten(1))
+    found, dense = factors_of_kronecker(first, second, rule), factors_of(whole, rule)
+    assert found.rank == dense.rank
+    assert found.lost == pytest.approx(dense.lost, abs=1e-3)
+    torch.testing.assert_close(found.up @ found.down, dense.up @ dense.down, rtol=1e-3, atol=1e-4)
+
+
+def test_lokr_becomes_the_lora_that_its_whole_change_would() -> None:
+    draw = torch.Generator().manual_seed(5)
+    target = "lora_unet_down_blocks_0_attentions_0_proj_in"
+    state = {
+        f"{target}.lokr_w1": torch.randn(2, 4, generator=draw),
+        f"{target}.lokr_w2_a": torch.randn(4, 2, generator=draw),
+        f"{target}.lokr_w2_b": torch.randn(2, 2, generator=draw),
+        f"{target}.alpha": torch.tensor(1.0),
+    }
+    made = combine([baking(state, Strength(0.5, 0.5))], Limits(Rule(value=8)), Origin(), dtype="F32").tensors
+    product = made[f"{target}.lora_up.weight"] @ made[f"{target}.lora_down.weight"]
+    whole = torch.kron(state[f"{target}.lokr_w1"], state[f"{target}.lokr_w2_a"] @ state[f"{target}.lokr_w2_b"])
+    torch.testing.assert_close(product, 0.5 * 0.5 * whole, rtol=1e-4, atol=1e-5)

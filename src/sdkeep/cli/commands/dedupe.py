@@ -104,8 +104,9 @@ def _show_deduped(out: Out, done: Deduped, dry_run: bool) -> None:
         out.bare(one.path)
         out.line(f"{one.outcome}: {one.path}" + (f" ({one.why})" if one.why else ""), "warn" if one.why else "")
     changed = sum(one.outcome != "left" for one in done.files)
-    verb_ = "would be saved" if dry_run else "saved"
-    out.line(f"{done.looked:,} files looked at, {changed:,} linked, {size_text(done.saved)} {verb_}", "good")
+    would = "would be " if dry_run else ""
+    sizes = f"{changed:,} {would}linked, {size_text(done.saved)} {would}saved"
+    out.line(f"{done.looked:,} files looked at, {sizes}", "good")
 
 
 def _undone(face: Face, places: list[str], dry_run: bool, yes: bool) -> Reply:

@@ -235,7 +235,8 @@ def show(out: Out, made: MadeAdapter) -> None:
     out.bare(made.path)
     word = "would have" if made.dry_run else "has"
     what = made.path or "the result"
-    out.line(f"{what} {word} {made.tensors:,} tensors, {size_text(made.size)}", "good")
+    tensors = "1 tensor" if made.tensors == 1 else f"{made.tensors:,} tensors"
+    out.line(f"{what} {word} {tensors}, {size_text(made.size)}", "good")
     if made.layers:
         layers = "1 layer" if made.layers == 1 else f"{made.layers:,} layers"
         lost = f"; {made.lost:.2%} of the changes left out" if made.lost > 0.00005 else ""

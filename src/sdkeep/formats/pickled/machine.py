@@ -6,6 +6,7 @@ that later opcodes cannot take back. Broken input ends the reading with a `Probl
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import replace
 
 from sdkeep.formats.pickled.budget import Budget
@@ -35,12 +36,13 @@ def read_pickle(data: Bytes, start: int = 0, budget: Budget = _DEFAULT) -> Readi
         return _joined(_framed(run), other.reading(), wrapped)
     beside = run.state.events[wrapped:]
     if other.state.objects:
-        beside = [_astray(event, other.state.objects) for event in beside]
+        starts = [place.start for place in other.state.objects]
+        beside = [_astray(event, other.state.objects[bisect_right(starts, event.offset) - 1]) for event in beside]
     return replace(other.reading(), events=(*other.state.events, *beside))
 
 
-def _astray(event: Event, objects: list[range]) -> Event:
-    return replace(event, astray=any(event.offset in place for place in objects))
+def _astray(event: Event, objects: range) -> Event:
+    return replace(event, astray=True) if event.offset in objects else event
 
 
 def _framed(run: _Run) -> Reading:

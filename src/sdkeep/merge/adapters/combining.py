@@ -15,7 +15,7 @@ import torch
 from sdkeep.ground.errors import CannotConvert, UsageError, WrongFamily
 from sdkeep.ground.events import Report, Stop, silent, stage
 from sdkeep.merge.adapters.baking import Baking
-from sdkeep.merge.adapters.ranks import Factors, Rule, factors_of, factors_of_product
+from sdkeep.merge.adapters.ranks import Factors, Rule, factors_of, factors_of_kronecker, factors_of_product
 from sdkeep.merge.adapters.saving import Made, Origin, described
 from sdkeep.merge.adapters.spelled import (
     Spelling,
@@ -25,7 +25,7 @@ from sdkeep.merge.adapters.spelled import (
     kernel_shape,
     spelling_of,
 )
-from sdkeep.weights.adapters.deltas import Tensors, delta, needs_weight, strength
+from sdkeep.weights.adapters.deltas import Tensors, delta, kronecker, needs_weight, strength
 from sdkeep.weights.adapters.spelling import Place, place_of, to_ldm
 from sdkeep.weights.adapters.values import Algorithm, Part, Shape
 
@@ -46,11 +46,12 @@ class Limits:
 
 @dataclass(slots=True)
 class _Sum:
-    """What the adapters do to one parameter: factors side by side, and a sum of whole changes."""
+    """What the adapters do to one parameter: factors side by side, Kronecker products, and a sum of whole changes."""
 
     shape: Shape
     ups: list[torch.Tensor] = field(default_factory=list)
     downs: list[torch.Tensor] = field(default_factory=list)
+    kroneckers: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
     whole: torch.Tensor | None = None
     key: str = ""
 
@@ -102,8 +103,8 @@ def _add(
             "bake it into its model with `sdkeep merge MODEL --lora`, then `sdkeep lora extract`",
         )
     tensors = baking.tensors(part)
-    factors = _factors(part, tensors, multiplier)
-    change = None if factors else delta(part, tensors, multiplier=multiplier)
+    factors, pair = _factors(part, tensors, multiplier), _kronecker(part, tensors, multiplier)
+    change = None if factors or pair else delta(part, tensors, multiplier=multiplier)
     shape = kernel_shape(at[0], part, tuple(change.shape) if change is not None else ())
     total = sums.setdefault(at, _Sum(shape, key=_ending(part)))
     if _size(total.shape) != _size(shape):
@@ -115,6 +116,8 @@ def _add(
     if factors:
         total.ups.append(factors[0])
         total.downs.append(factors[1])
+    elif pair:
+        total.kroneckers.append(pair)
     elif change is not None:
         change = change.reshape(total.shape)
         total.whole = change if total.whole is None else total.whole + change
@@ -143,6 +146,14 @@ def _factors(part: Part, tensors: Tensors, multiplier: float) -> tuple[torch.Ten
     if "mid" in tensors:  # [r, r, kernel]: the core goes into the lower factor
         down = torch.einsum("mn...,ni->mi...", tensors["mid"].to(torch.float32), down.flatten(1))
     return up * (strength(part, tensors) * multiplier), down.flatten(1)
+
+
+def _kronecker(part: Part, tensors: Tensors, multiplier: float) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """The two matrices whose Kronecker product is the change; None for other algorithms."""
+    if part.algorithm is not Algorithm.LOKR:
+        return None
+    first, second = kronecker({role: tensor.to(torch.float32) for role, tensor in tensors.items()})
+    return first * (strength(part, tensors) * multiplier), second
 
 
 def _written(
@@ -179,17 +190,22 @@ def _written(
 
 def _reduced(total: _Sum, rule: Rule | None, target: str) -> Factors | None:
     """The factors of a sum; None for what stays whole."""
-    if total.whole is None and total.ups:
+    dense = total.whole is not None or bool(total.kroneckers)
+    if total.ups and not dense:
         up, down = torch.cat(total.ups, 1), torch.cat(total.downs)
         return Factors(up, down, 0.0) if rule is None else factors_of_product(up, down, rule)
-    if total.whole is not None and rule is not None:
-        return factors_of(_product(total).flatten(1), rule, name=target)
-    return None
+    if rule is None:
+        return None
+    if len(total.kroneckers) == 1 and total.whole is None and not total.ups:
+        return factors_of_kronecker(*total.kroneckers[0], rule)
+    return factors_of(_product(total).flatten(1), rule, name=target)
 
 
 def _product(total: _Sum) -> torch.Tensor:
     """The whole change."""
     whole = torch.zeros(total.shape) if total.whole is None else total.whole
+    for first, second in total.kroneckers:
+        whole = whole + torch.kron(first, second.flatten(1)).reshape(total.shape)
     if total.ups:
         whole = whole + (torch.cat(total.ups, 1) @ torch.cat(total.downs)).reshape(total.shape)
     return whole

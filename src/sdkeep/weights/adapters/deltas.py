@@ -117,6 +117,13 @@ def loha(t: Tensors) -> torch.Tensor:
 
 def lokr(t: Tensors) -> torch.Tensor:
     """dW = w1 (x) w2, the Kronecker product of two matrices, each whole or a product (LyCORIS, arXiv:2309.14859)."""
+    first, second = kronecker(t)
+    first = first.reshape(*first.shape, *[1] * (second.dim() - first.dim()))
+    return torch.kron(first, second.contiguous())
+
+
+def kronecker(t: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
+    """The two matrices of LoKr; the second has the kernel of a convolution."""
     first = t["lokr_w1"] if "lokr_w1" in t else t["lokr_w1_a"] @ t["lokr_w1_b"]
     if "lokr_w2" in t:
         second = t["lokr_w2"]
@@ -125,8 +132,7 @@ def lokr(t: Tensors) -> torch.Tensor:
     else:
         left, right = t["lokr_w2_a"], t["lokr_w2_b"]
         second = (left @ right.flatten(1)).reshape(left.shape[0], *right.shape[1:])
-    first = first.reshape(*first.shape, *[1] * (second.dim() - first.dim()))
-    return torch.kron(first, second.contiguous())
+    return first, second
 
 
 def glora(t: Tensors, weight: torch.Tensor) -> torch.Tensor:
