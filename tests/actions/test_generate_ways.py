@@ -291,3 +291,11 @@ def test_the_preview_is_drawn_in_a_terminal(world: World) -> None:
         seen += some
     assert os.waitpid(child, 0)[1] == 0
     assert seen.count("▀".encode()) > 100
+
+
+def test_prompts_of_any_letters_end_soon_and_well(world: World) -> None:
+    data = world.good("generate", "a \udcff seven\nin two lines", "--model", "digits", *QUICK, "-o", "out").data
+    assert data["pictures"][0]["infotext"].startswith("a ? seven\nin two lines\n")
+    for prompt in ("<a:" * 16_000, "{" * 49_000, "[" * 20_000):
+        world.good("generate", prompt, "--model", "digits", "--dry-run")
+    assert "1,000,000 letters" in told(world, "x" * 1_000_000, "--model", "digits")[2]

@@ -62,8 +62,8 @@ HIRES = "Denoising strength: 0.4, Hires upscale: 1.5, "
         ("Conditional mask weight: 0.5", "mask_weight", 0.5),
         ("Noise multiplier: 1.1", "noise_multiplier", 1.1),
         ("Extra noise: 0.05", "extra_noise", 0.05),
-        ("Refiner switch at: 0.7, Version: v1.10.1", "refiner_at", 0.7),
-        ("Refiner switch at: 0.7, Version: v1.7.0", "refiner_by_steps", True),
+        ("Refiner: digits [3eaec68f68], Refiner switch at: 0.7, Version: v1.10.1", "refiner_at", 0.7),
+        ("Refiner: digits [3eaec68f68], Refiner switch at: 0.7, Version: v1.7.0", "refiner_by_steps", True),
         ("Tiling: True", "tiling", True),
         ("Emphasis: No norm", "emphasis", "No norm"),
         ("RNG: CPU", "rng", "CPU"),
@@ -93,6 +93,7 @@ def test_a_parameter_is_honoured_under_its_own_name(world: World, pairs: str, op
         "Clip skip: 99",
         "Emphasis: Loud",
         "RNG: TPU",
+        "Refiner switch at: 0.7",
     ],
 )
 def test_what_cannot_be_honoured_is_listed_under_its_own_name(world: World, pair: str) -> None:
@@ -158,3 +159,9 @@ def test_a_parameter_that_makes_no_sense_is_told(world: World, given: str, part:
     error = result.document["errors"][0]
     assert result.status == 2
     assert part in " ".join((error["why"], error["next"]))
+
+
+def test_hires_fix_of_an_impossible_size_is_left_out_whole(world: World) -> None:
+    found = read(world, "Denoising strength: 0.5, Hires resize: 999999x1, Hires steps: 5, Hires upscaler: Lanczos")
+    assert not [name for name in found.values if name.startswith("hires")]
+    assert [line.split(":")[0] for line in found.unhonoured] == ["Hires resize", "Hires steps", "Hires upscaler"]

@@ -288,6 +288,20 @@ class Library(RuleBasedStateMachine):
         self.run(crash, "ui", "rm", ui)
         self.run(0, "ui", "add", str(self.a1111 if ui == "a1111" else self.comfy), "--name", ui)
 
+    @rule(which=st.sampled_from(["comfyui", "store"]), verb=st.sampled_from(["sync", "gc", "update", "place"]))
+    def a_drive_is_away(self, which: str, verb: str) -> None:
+        """A folder is an empty mount point for one command, then it is back."""
+        store = next(self.world.root.rglob("sdkeep-store.json"), None)
+        folder = self.comfy if which == "comfyui" or store is None else store.parent
+        kept = folder.with_name("unmounted")
+        folder.rename(kept)
+        folder.mkdir()
+        more = {"gc": ("--keep-days", "0", "--yes"), "place": ("ink",)}.get(verb, ("--yes",))
+        self.run(0, verb, *more)
+        assert not list(folder.iterdir()), f"{verb} wrote into an empty mount point"
+        folder.rmdir()
+        kept.rename(folder)
+
     @rule(data=st.sampled_from([SHARED, OTHER, b"not a model"]), name=st.sampled_from(["late", "new", "ink"]))
     def a_person_writes_a_file(self, data: bytes, name: str) -> None:
         """A new file of theirs, or one of theirs saved anew as programs do: beside, then renamed over it."""

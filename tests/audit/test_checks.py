@@ -106,6 +106,8 @@ FAILING: list[tuple[str, tuple[Value, ...]]] = [
     ("latin1", ("x", "utf-7")),
     ("latin1", (b"x", "latin1")),
     ("raw-bytes", (5,)),
+    ("raw-bytes", (call("builtins.int", "99999999999"),)),
+    ("raw-bytes", (b"x", name("acme.x"))),
     ("raw-bytes", (call("acme.x"),)),
     ("factory", (name("acme.x"),)),
     ("factory", (None, 1, 2)),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sdkeep.audit.judge import judge
 from sdkeep.audit.plaintext import judge_text
@@ -67,6 +70,65 @@ def test_python_tags_are_dangerous(text: str) -> None:
 @pytest.mark.parametrize("text", ["red\ngreen\n__colors__\n", "on target: hit\n", "# a comment\n", ""])
 def test_wildcards_and_notes_are_clean(text: str) -> None:
     assert outcome(text, Container.TEXT) is Outcome.CLEAN
+
+
+HIDDEN_KEYS = {
+    "spelt over two lines": 'model:\n  ? "tar\\\n    get"\n  : os.system\n',
+    "spelt over two lines, with a comment": 'model:\n  ? "tar\\\n    get" # x\n  : os.system\n',
+    "standing elsewhere": "a: &k target\nmodel:\n  *k : os.system\n",
+    "standing elsewhere, in braces": "a: &k target\nmodel: {*k :os.system}\n",
+    "standing elsewhere, behind a question mark": "a: &k target\nmodel:\n  ? *k # x\n  : os.system\n",
+    "with a comment before its colon": "model:\n  ? target # x\n  : os.system\n",
+    "with escapes and a comment": 'model:\n  ? "t\\x61rget" # x\n  : os.system\n',
+    "in a block of its own": "model:\n  ? |-\n    target\n  : os.system\n",
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN_KEYS)
+def test_a_key_that_yaml_puts_together_is_never_clean(case: str) -> None:
+    text = HIDDEN_KEYS[case]
+    assert "target" in str(yaml.safe_load(text))
+    assert outcome(text) is Outcome.SUSPICIOUS
+    assert outcome(text, Container.TEXT) is Outcome.SUSPICIOUS
+
+
+PIECES = st.sampled_from([
+    "target", '"target"', "os.system", ": ", ":", "\n", "\n  ", "\n    ", "? ", "- ", "{", "}", ", ", "&k ", "*k ",
+    "*k", "!!str ", "|-", ">-", "#c", "# x\n", "\\\n", '"tar', 'get"', " ", "a: ", "'", '"', '"t\\x61rget"', "\u2028",
+    "\x85",
+])  # fmt: skip
+KEYED = [
+    *HIDDEN_KEYS.values(),
+    "model:\n  target: os.system\n",
+    "model: {target: os.system}\n",
+    "- target: os.system\n",
+]
+
+
+def targets(value: object, depth: int = 0) -> list[str]:
+    """What a program that walks the tree would find under `target`."""
+    if isinstance(value, dict) and depth < 20:
+        own = [item for key, item in value.items() if key in ("target", "_target_") and isinstance(item, str)]
+        return own + [found for item in value.values() for found in targets(item, depth + 1)]
+    if isinstance(value, list) and depth < 20:
+        return [found for item in value for found in targets(item, depth + 1)]
+    return []
+
+
+@settings(max_examples=600)
+@given(
+    st.sampled_from(KEYED),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 2), PIECES), max_size=4),
+)
+def test_no_target_that_yaml_finds_is_passed_over(text: str, changes: list[tuple[int, int, str]]) -> None:
+    for at, length, piece in changes:
+        text = text[:at] + piece + text[at + length :]
+    try:
+        found = targets(list(yaml.safe_load_all(text)))
+    except (yaml.YAMLError, ValueError, TypeError):
+        return
+    if any(one for one in found):
+        assert judge_text(text, load_policy())
 
 
 def test_many_targets_do_not_flood_the_report() -> None:

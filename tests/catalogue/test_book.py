@@ -132,6 +132,17 @@ def test_a_disk_without_room_is_told(path: Path) -> None:
     connections.close()
 
 
+def test_an_io_error_on_a_full_volume_is_told_as_what_it_is(
+    book: Book, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure = sqlite3.OperationalError("disk I/O error")
+    failure.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    for free, words in ((0, "no room"), (1 << 30, "refused")):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        with pytest.raises(CatalogueError, match=words), translated(path, path.parent):
+            raise failure
+
+
 def test_what_sqlite_says_otherwise_is_passed_on(book: Book, path: Path) -> None:
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("DROP TABLE adopted")

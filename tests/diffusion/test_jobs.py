@@ -20,7 +20,7 @@ PICTURE = Image.new("RGB", (8, 8))
         ((510, 512), "`--size 504x512` or `--size 512x512`"),
         ((0, 512), "`--size 8x512`"),
         ((513, 515), "`--size 512x512` or `--size 520x520`"),
-        ((99999, 512), "`--size 16384x512`"),
+        ((99999, 512), "`--size 1024x1024`, enlarged with `--hires 2`"),
     ],
 )
 def test_a_size_that_latents_cannot_have_is_refused_with_the_nearest(size: tuple[int, int], offered: str) -> None:

@@ -15,8 +15,8 @@ from sdkeep.ground.kinds import Family, Kind, NsfwLevel
 from sdkeep.layouts.dialects import Dialect
 from sdkeep.layouts.jsonfile import read_object
 from sdkeep.layouts.layout import find
-from sdkeep.layouts.sidecar_reading import read_sidecars
-from sdkeep.layouts.sidecars import Card, Published, read_a1111, sidecar_path, write_sidecar
+from sdkeep.layouts.sidecar_reading import NOTHING, read_sidecars
+from sdkeep.layouts.sidecars import Card, Published, sidecar_path, write_sidecar
 from tests.makers.people import as_nobody, public_folder
 from tests.makers.trees import picture_of
 
@@ -148,24 +148,42 @@ def test_no_key_of_another_tool_is_ever_lost(
 
 
 def test_a_sidecar_can_be_read_back(model: Path) -> None:
-    written = write_a1111(A1111, model, CARD)
-    assert written is not None
-    card = read_a1111(written.path, Kind.LORA)
-    assert card == Card(Kind.LORA, Family.SDXL, "A style.", "ohwx, ink", 0.8, "blurry", "from civitai:1@2")
+    assert write_a1111(A1111, model, CARD) is not None
+    found = read_sidecars(model)
+    assert found.dialects() == (Dialect.A1111,)
+    said = found.said
+    assert (said.description, said.trigger_words, said.weight) == ("A style.", ("ohwx", "ink"), 0.8)
+    assert (said.base, said.negative, said.notes) == ("SDXL", "blurry", "from civitai:1@2")
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"modelVersions": 1}', b"\xff"])
-def test_what_is_no_sidecar_is_read_as_none(tmp_path: Path, data: bytes) -> None:
-    (tmp_path / "x.json").write_bytes(data)
-    assert read_a1111(tmp_path / "x.json") is None
-    assert read_a1111(tmp_path / "none.json") is None
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"\xff",
+        b'{"nodes": []}',
+        b'{"weight_map": {}}',
+        b'{"modelspec.title": "x"}',
+        b'{"ModelId": 1}',
+    ],
+)
+def test_what_is_no_sidecar_is_a_doubt_and_is_never_written_to(model: Path, data: bytes) -> None:
+    path = model.with_suffix(".json")
+    path.write_bytes(data)
+    found = read_sidecars(model)
+    assert (found.dialects(), len(found.doubts)) == ((), 1)
+    with pytest.raises(WouldOverwrite):
+        write_a1111(A1111, model, CARD)
+    assert path.read_bytes() == data
 
 
-def test_a_sidecar_full_of_wrong_types_is_read_leniently(tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text(
+def test_a_sidecar_full_of_wrong_types_is_read_leniently(model: Path) -> None:
+    model.with_suffix(".json").write_text(
         '{"description": 5, "preferred weight": "heavy", "notes": ["a"], "sd version": null}'
     )
-    assert read_a1111(tmp_path / "x.json") == Card(Kind.UNKNOWN)
+    assert read_sidecars(model).said == NOTHING
 
 
 PUBLISHED = Published(

@@ -42,7 +42,8 @@ class Seen:
         """Whether a record of this path still describes this file."""
         if location.method is Method.IN_PLACE:
             return (self.size, self.mtime_ns, self.inode) == (location.size, location.mtime_ns, location.inode)
-        return self.size == location.size and location.mtime_ns in (0, self.own_mtime_ns)
+        linked = location.method is not Method.HARDLINK or location.inode in (0, self.inode)
+        return linked and self.size == location.size and location.mtime_ns in (0, self.own_mtime_ns)
 
     @property
     def trace(self) -> tuple[int, int, int]:

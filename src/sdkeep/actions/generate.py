@@ -226,7 +226,12 @@ def _wish(request: GenerateRequest, again: Repeated | None) -> Wish:
     values = {**(again.values if again else {}), **request.values}
     if request.files.refiner and "refiner_at" not in values:
         values["refiner_at"] = 0.8
-    return Wish(prompt, negative, values, request.chance)
+    return Wish(_sound(prompt), _sound(negative), values, request.chance)
+
+
+def _sound(text: str) -> str:
+    """A text without halves of characters, which a shell hands over for bytes that are no UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _files(files: Files, again: Repeated | None) -> Files:

@@ -186,9 +186,10 @@ def latin1(arguments: Arguments, _: Bench) -> str:
 
 def raw_bytes(arguments: Arguments, bench: Bench) -> str:
     """Bytes, a list of numbers, or text with an encoding; never a length, which would only take memory."""
-    if any(isinstance(value, int) for value in arguments):
+    first = arguments[0] if arguments else b""
+    if not (_is_raw(first) or isinstance(first, ListNode | TupleNode)):
         return "it is given a length"
-    return plain(arguments, bench) if not _is_raw(arguments[0] if arguments else b"") else ""
+    return plain(arguments[1:] if called(first) else arguments, bench)
 
 
 def factory(arguments: Arguments, bench: Bench) -> str:

@@ -21,9 +21,10 @@ _TARGET = re.compile(
     (?:(["']?)_?target_?\1(?:\s|\#[^\n]*\n)*:(?P<value>[^\n]*) | (?<=\?)\s*(["']?)_?target_?\3[^\S\n]*$)""",
     re.MULTILINE | re.VERBOSE,
 )
-_ESCAPED_KEY = re.compile(r'"[^"\n]*\\[xuU0-7][^"\n]*"\s*:')
-_BROKEN_KEY = re.compile(r'"[^"\n]*\\\n[^"]*"\s*:')
-_ALIAS_KEY = re.compile(r"(?:^|[{,?\[-])[^\S\n]*\*(?P<name>[\w-]+)(?:\s|#[^\n]*\n)*:(?=\s|$)", re.MULTILINE)
+_COLON = r"(?:\s|#[^\n]*\n)*:"  # after comments, where a key stands by itself behind a question mark
+_ESCAPED_KEY = re.compile(r'"[^"\n]*\\[xuU0-7][^"\n]*"' + _COLON)
+_BROKEN_KEY = re.compile(r'"[^"\n]*\\\n[^"]*"' + _COLON)
+_ALIAS_KEY = re.compile(r"(?:^|[{,?\[-])[^\S\n]*\*(?P<name>[\w-]+)" + _COLON, re.MULTILINE)
 _SCALAR = re.compile(r"""\s*(["']?)([^\s"'{}\[\],#&*!|>%@`]+)\1\s*(?:[,}].*|\#.*)?""")
 _MOST = 50
 

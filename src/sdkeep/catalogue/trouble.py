@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sdkeep.ground.errors import CatalogueBroken, CatalogueError, CatalogueLocked, KeepError, NotWritable
 
 _PRIMARY = 0xFF  # an extended result code carries its primary code in the low byte
+_ROOM = 1 << 20
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _REFUSED = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH})
@@ -59,6 +61,14 @@ def _ours(path: Path, backups: Path, error: BaseException | None) -> KeepError:
         return broken(path, backups, why)
     if primary in _REFUSED:
         return NotWritable(f"the catalogue `{path}` cannot be opened for writing", why, f"`ls -ld '{path.parent}'`")
-    if primary == sqlite3.SQLITE_FULL:
+    if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _is_full(path.parent)):
         return CatalogueError(f"there is no room for the catalogue `{path}`", why, "`sdkeep gc` frees unused files")
     return CatalogueError(f"the catalogue `{path}` refused", why, "`sdkeep doctor` looks for what is wrong")
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the volume has no room: SQLite cannot map its shared memory there, and calls that an I/O error."""
+    try:
+        return shutil.disk_usage(folder).free < _ROOM
+    except OSError:
+        return False

@@ -15,7 +15,7 @@ from sdkeep.diffusion.entries import Entry
 from sdkeep.diffusion.layerwise import bring_in_layers
 from sdkeep.diffusion.networks.clip import Clip
 from sdkeep.diffusion.networks.config import UNET, VAE, ClipConfig, ModelConfig, Shapes
-from sdkeep.diffusion.networks.names import is_extra
+from sdkeep.diffusion.networks.names import component_of, is_extra
 from sdkeep.diffusion.networks.openclip import OpenClip
 from sdkeep.diffusion.networks.unet import UNet
 from sdkeep.diffusion.networks.vae import Vae
@@ -51,6 +51,20 @@ def build(config: ModelConfig) -> list[Keyed]:
         if config.vae:
             found.append(Keyed(VAE, Vae(config.vae)))
     return found
+
+
+_LONGEST = 2**24
+
+
+def check_sizes(shapes: Shapes, path: Path) -> None:
+    """Raise `FormatError` (rule `key-shape`), which names the key, for a weight of no size or of one beyond reason."""
+    odd = sorted(
+        key
+        for key, shape in shapes.items()
+        if component_of(key) and not all(0 < side < _LONGEST for side in shape or (0,))
+    )
+    if odd:
+        raise _strict(path, odd, f"has the shape {list(shapes[odd[0]])}, as no weight has", "shape")
 
 
 def keyed(config: ModelConfig, shapes: Shapes, path: Path) -> dict[str, Keyed]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sdkeep.diffusion.assembly import Keyed, Memory, keyed, load, suitable_dtype, torch_device
+from sdkeep.diffusion.assembly import Keyed, Memory, check_sizes, keyed, load, suitable_dtype, torch_device
 from sdkeep.diffusion.entries import Entries, Entry, read_entries, with_vae
 from sdkeep.diffusion.networks.clip import Clip
 from sdkeep.diffusion.networks.config import UNET, VAE, ModelConfig, Prediction, Variant, infer
@@ -63,6 +63,7 @@ def open_checkpoint(path: Path, opening: Opening | None = None) -> Model:
         entries = with_vae(entries, read_entries(how.vae), how.vae)
     if how.base:
         entries = _completed(entries, read_entries(how.base))
+    check_sizes(entries.shapes, path)
     config = infer(entries.shapes, entries.metadata)
     _check_parts(config, how.needs, path)
     networks = keyed(config, entries.shapes, path)

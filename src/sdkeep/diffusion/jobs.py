@@ -22,6 +22,8 @@ from sdkeep.ground.errors import UsageError
 Size = tuple[int, int]
 LARGEST = 16384
 MOST_STEPS = 1000
+LONGEST_PROMPT = 50_000
+"""In letters: some hundred times what people write, and little enough to be read at once."""
 _LARGEST_SEED = 2**64 - 1
 
 
@@ -146,6 +148,7 @@ def checked(job: Job, factor: int = 8) -> Job:
 
     Raises `UsageError` for a size that latents cannot have, an unknown sampler, or a number out of its range.
     """
+    _check_texts(job)
     _check_size(job.size, factor, "--size")
     choose(job.sampler, job.schedule)
     _within("steps", job.steps, 1, MOST_STEPS)
@@ -174,6 +177,17 @@ def checked(job: Job, factor: int = 8) -> Job:
     if job.hires:
         _check_hires(job.hires, job)
     return job
+
+
+def _check_texts(job: Job) -> None:
+    texts = [job.prompt, job.negative, *((job.hires.prompt, job.hires.negative) if job.hires else ())]
+    longest = max(map(len, texts))
+    if longest > LONGEST_PROMPT:
+        raise UsageError(
+            "the prompt is too long",
+            f"it has {longest:,} letters, and {LONGEST_PROMPT:,} are the most",
+            "leave something out: every 75 words or so are a chunk of their own",
+        )
 
 
 def _check_seed(name: str, first: int, last: int) -> None:

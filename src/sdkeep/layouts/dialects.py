@@ -16,6 +16,9 @@ from sdkeep.ground.text import one_line, plain, printable
 from sdkeep.layouts.jsonfile import amount_in, number_in, object_in, objects_in, text_in, texts_in
 from sdkeep.layouts.prompt import trigger_words
 
+_STRANGERS = ("nodes", "last_node_id", "_class_name", "ModelId", "weight_map", "file_path")
+"""Keys by which a `NAME.json` is known to be no sidecar: a workflow, a diffusers part, an index, another's sidecar."""
+
 _WORDS = 400
 _MOST_WORDS = 500
 _LONG = 100_000
@@ -77,7 +80,8 @@ def dialect_of(ending: str, said: Mapping[str, object]) -> Dialect | None:
         return Dialect.API_INFO if ending == ".api_info.json" else Dialect.SDNEXT
     if ending == ".api_info.json":
         return Dialect.API_INFO if number_in(said, "id") else None
-    return Dialect.A1111
+    strange = any(key in said for key in _STRANGERS) or any(key.startswith("modelspec.") for key in said)
+    return None if strange else Dialect.A1111
 
 
 def claims_of(dialect: Dialect, said: Mapping[str, object], beside: Beside) -> Claims:

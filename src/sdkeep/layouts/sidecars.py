@@ -18,13 +18,11 @@ from sdkeep.ground.errors import StoreError, WouldOverwrite
 from sdkeep.ground.kinds import Family, Kind, NsfwLevel
 from sdkeep.ground.text import plain, printable
 from sdkeep.layouts.dialects import Dialect, dialect_of
-from sdkeep.layouts.jsonfile import amount_in, as_object, read_bytes, read_object, text_in
+from sdkeep.layouts.jsonfile import as_object, read_bytes
 from sdkeep.layouts.values import Layout
 from sdkeep.layouts.writing import Written, rewrite, write_new
 
 _ADAPTERS = frozenset({Kind.LORA, Kind.LYCORIS})
-_STRANGERS = ("modelVersions", "nodes", "last_node_id", "_class_name", "ModelId", "weight_map", "file_path")
-"""Keys by which a `NAME.json` is known to be something else: a page, a workflow, a diffusers part, an index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def write_sidecar(dialect: str, layout: Layout, model: Path, card: Card, ours: s
     """
     ending, keys = _DIALECTS[dialect]
     wanted = keys(layout, model, card)
-    return _merge(model.with_name(model.stem + ending), ending, wanted, ours) if wanted else None
+    return _merge(Dialect(dialect), model.with_name(model.stem + ending), wanted, ours) if wanted else None
 
 
 def sidecar_path(dialect: str, model: Path) -> Path:
@@ -84,42 +82,20 @@ def sidecar_path(dialect: str, model: Path) -> Path:
     return model.with_name(model.stem + _DIALECTS[dialect][0])
 
 
-def read_a1111(path: Path, kind: Kind = Kind.UNKNOWN) -> Card | None:
-    """An A1111 `.json`; None for what is none (SD.Next's of the same name included)."""
-    said = read_object(path)
-    if said is None or "modelVersions" in said:
-        return None
-    return Card(
-        kind,
-        _FAMILIES.get(text_in(said, "sd version"), Family.UNKNOWN),
-        plain(text_in(said, "description")),
-        printable(text_in(said, "activation text")),
-        amount_in(said, "preferred weight"),
-        printable(text_in(said, "negative text")),
-        printable(text_in(said, "notes")),
-    )
-
-
-def _merge(path: Path, ending: str, wanted: Mapping[str, object], ours: str) -> Written | None:
+def _merge(dialect: Dialect, path: Path, wanted: Mapping[str, object], ours: str) -> Written | None:
     if not os.path.lexists(path):
         return write_new(path, _encoded(wanted))
     before = read_bytes(path) if not path.is_symlink() else None
     said = as_object(before)
     if before is None or said is None:
         raise WouldOverwrite(f"cannot write `{path}`", "what lies there is no JSON object", "move it away")
-    if said and _is_foreign(ending, said):
+    if said and dialect_of(_DIALECTS[dialect][0], said) is not dialect:
         raise WouldOverwrite(f"cannot write `{path}`", "it holds a description that another tool wrote", "move it away")
     same = bool(ours) and hashlib.sha256(before).hexdigest() == ours
     added = {key: value for key, value in wanted.items() if same or _is_empty(said, key)}
     if all(said.get(key) == value for key, value in added.items()):
         return None
     return rewrite(path, _encoded(said | added), created=same)
-
-
-def _is_foreign(ending: str, said: Mapping[str, object]) -> bool:
-    if ending == ".json":
-        return any(key in said for key in _STRANGERS) or any(key.startswith("modelspec.") for key in said)
-    return dialect_of(ending, said) not in (Dialect.CIVITAI_INFO, Dialect.CM_INFO, Dialect.LORA_MANAGER)
 
 
 def _a1111_keys(layout: Layout, _model: Path, card: Card) -> dict[str, object]:
@@ -224,7 +200,6 @@ def _encoded(said: Mapping[str, object]) -> bytes:
         return (json.dumps(said, indent=4) + "\n").encode()
 
 
-_FAMILIES = {"SD1": Family.SD1, "SD2": Family.SD2, "SDXL": Family.SDXL, "Flux": Family.FLUX1}
 _DIALECTS: dict[str, tuple[str, Callable[[Layout, Path, Card], dict[str, object]]]] = {
     "a1111-json": (".json", _a1111_keys),
     "civitai-info": (".civitai.info", _civitai_keys),

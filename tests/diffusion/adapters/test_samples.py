@@ -17,7 +17,7 @@ from sdkeep.diffusion.pipeline import Pipeline
 from tests.makers.judge import WORDS, judge, slant, unslanted
 
 SAMPLES = Path(str(files("sdkeep"))) / "demo" / "models"
-NAMES = ("digits", "slanted", "lucky", "next")
+NAMES = ("digits", "slanted", "lucky", "next", "lower", "upper")
 
 pytestmark = pytest.mark.skipif(
     not all((SAMPLES / f"{name}.safetensors").is_file() for name in NAMES),

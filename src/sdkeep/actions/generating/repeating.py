@@ -94,6 +94,8 @@ def repeated(house: House, path: Path, given: Collection[str], *, dry_run: bool 
     vae = _reference(needs, Kind.VAE)
     left += [f"VAE: {one.name}" for one in needs if one.kind is Kind.VAE and not one.here and "vae" not in given]
     model, refiner = _checkpoints(found, needs, given)
+    if "refiner_at" in values and not refiner and "refiner" not in given:
+        left.append(f"Refiner switch at: {values.pop('refiner_at')} (the picture names no refiner)")
     return Repeated(
         _prompt(found), found.negative, values, model, vae, refiner, _settled(house, needs),
         tuple(dict.fromkeys([*left, *unusable, *foreign])), tuple(one.ref or one.name for one in needs if not one.here),
@@ -246,6 +248,10 @@ def _honourable(values: Mapping[str, Value], named: Mapping[str, str]) -> tuple[
             usable[name] = value
         except UsageError as error:
             left.append(f"{named.get(name, f'{name}: {value}')} ({error.what})")
+    if not usable.keys() & {"hires", "hires_size"}:
+        for name in [name for name in usable if name.startswith("hires_")]:
+            del usable[name]
+            left += [named[name]] if name in named else []
     return usable, left
 
 

@@ -341,6 +341,21 @@ OPTIONS: tuple[Option, ...] = (
     Option("Sigma min", _knobs(lambda knobs, value: replace(knobs, tmin=value))),
     Option("Sigma max", _knobs(lambda knobs, value: replace(knobs, tmax=value))),
     Option("Sigma noise", _knobs(lambda knobs, value: replace(knobs, s_noise=value))),
+    Option("Schedule min sigma", _knobs(lambda knobs, value: replace(knobs, least=value))),
+    Option("Schedule max sigma", _knobs(lambda knobs, value: replace(knobs, greatest=value))),
+    Option("Schedule rho", _knobs(lambda knobs, value: replace(knobs, rho=value))),
+    Option("Beta schedule alpha", _knobs(lambda knobs, value: replace(knobs, beta=(value, knobs.beta[1])))),
+    Option("Beta schedule beta", _knobs(lambda knobs, value: replace(knobs, beta=(knobs.beta[0], value)))),
+    Option("Extra noise", _knobs(lambda knobs, value: replace(knobs, extra_noise=value))),
+    Option(
+        "Negative Guidance minimum sigma",
+        _job(real_numbers, lambda job, value: replace(job, muting=replace(job.muting, sigma=value))),
+        ("NGMS",),
+    ),
+    Option(
+        "Skip Early CFG",
+        _job(real_numbers, lambda job, value: replace(job, muting=replace(job.muting, early=value))),
+    ),
 )
 """In about AUTOMATIC1111's order. A LoRA's weight is varied through Prompt S/R: `x:0.5>, x:0.8>, x:1>`."""
 

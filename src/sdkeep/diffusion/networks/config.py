@@ -293,7 +293,6 @@ def _unet(shapes: Shapes, metadata: Mapping[str, str]) -> UNetConfig | None:
     if width == 0 or width % 32:
         raise _refused(f"its UNet begins with {width} channels, which 32 groups do not divide", "unsupported-network")
     mults, res_blocks, depths = _way_down(shapes, width)
-    steps = _count(shapes, UNET + "output_blocks.{}.0.in_layers.0.weight")
     middle = _depth(shapes, "middle_block.1")
     if not middle:
         middle = -1 if UNET + "middle_block.0.in_layers.0.weight" in shapes else -2
@@ -308,7 +307,7 @@ def _unet(shapes: Shapes, metadata: Mapping[str, str]) -> UNetConfig | None:
         res_blocks=res_blocks,
         depths=depths,
         depth_middle=middle,
-        depths_out=tuple(_depth(shapes, f"output_blocks.{step}.1") for step in range(steps)),
+        depths_out=tuple(_depth(shapes, f"output_blocks.{step}.1") for step in range(sum(res_blocks) + len(mults))),
         context=context,
         channels_in=first[1],
         channels_out=last[0],
@@ -331,7 +330,7 @@ def _way_down(shapes: Shapes, width: int) -> tuple[tuple[int, ...], tuple[int, .
     step = 1
     while True:
         name = f"input_blocks.{step}.0."
-        if UNET + name + "op.weight" in shapes:
+        if UNET + name + "op.weight" in shapes and res_blocks[-1]:
             res_blocks.append(0)
         elif (shape := shapes.get(UNET + name + "out_layers.3.weight")) is not None:
             if not res_blocks[-1]:
@@ -339,7 +338,7 @@ def _way_down(shapes: Shapes, width: int) -> tuple[tuple[int, ...], tuple[int, .
             res_blocks[-1] += 1
             depths.append(_depth(shapes, f"input_blocks.{step}.1"))
         else:
-            return tuple(mults), tuple(res_blocks), tuple(depths)
+            return tuple(mults), tuple(res_blocks[: len(mults)]), tuple(depths)
         step += 1
 
 
@@ -361,8 +360,8 @@ def _vae(shapes: Shapes) -> VaeConfig | None:
         shapes.get(VAE + "post_quant_conv.weight"),
     ]:
         case [(width, colours, _, _), (_, z, _, _), (_, latent, _, _)] if width and width % 32 == 0:
-            levels = _count(shapes, VAE + "encoder.down.{}.block.0.conv1.weight")
-            outs = (shapes[f"{VAE}encoder.down.{level}.block.0.conv1.weight"][0] for level in range(levels))
+            levels = max(1, _count(shapes, VAE + "encoder.down.{}.block.0.conv1.weight"))
+            outs = (shapes.get(f"{VAE}encoder.down.{at}.block.0.conv1.weight", (width,))[0] for at in range(levels))
             res_blocks = _count(shapes, VAE + "encoder.down.0.block.{}.conv1.weight")
             return VaeConfig(width, tuple(max(1, out // width) for out in outs), res_blocks, latent, z, colours)
     return None

@@ -67,7 +67,8 @@ def take_networks(prompt: str) -> tuple[str, tuple[ExtraNetwork, ...]]:
         found.append(ExtraNetwork(match[1].lower(), items[0].strip(), positional, named))
         return ""
 
-    return _NETWORK.sub(taken, prompt), tuple(found)
+    end = prompt.rfind(">") + 1  # behind it nothing is closed, and looking for an end from every `<` takes for ever
+    return _NETWORK.sub(taken, prompt[:end]) + prompt[end:], tuple(found)
 
 
 def split_and(prompt: str) -> tuple[Part, ...]:

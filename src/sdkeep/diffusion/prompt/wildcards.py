@@ -76,9 +76,9 @@ class _Draw:
         """The prompt, or a choice within it, with everything drawn."""
         if depth > DEEPEST:
             raise _too_deep(prompt)
-        out, place = list[str](), 0
+        out, place, partners = list[str](), 0, _partners(prompt)
         while place < len(prompt):
-            found, place = self._next(prompt, place, depth)
+            found, place = self._next(prompt, place, depth, partners)
             out.append(found)
         made = "".join(out)
         self.length += len(made) + 1
@@ -86,13 +86,13 @@ class _Draw:
             raise _too_deep(prompt)
         return made
 
-    def _next(self, prompt: str, place: int, depth: int) -> tuple[str, int]:
+    def _next(self, prompt: str, place: int, depth: int, partners: Mapping[int, int]) -> tuple[str, int]:
         """What comes next, drawn, and where it ends."""
         letter = prompt[place]
         if letter == "\\" and place + 1 < len(prompt):
             return prompt[place : place + 2], place + 2
         if letter == "{":
-            end = _partner(prompt, place)
+            end = partners.get(place)
             if end is not None:
                 return self._variant(prompt[place + 1 : end], depth), end + 1
         matched = _WILDCARD.match(prompt, place) if letter == "_" else None
@@ -161,21 +161,19 @@ def _option(part: str) -> _Option:
     return _Option(part[matched.end() :].strip(), float(matched[1])) if matched else _Option(part.strip())
 
 
-def _partner(prompt: str, opening: int) -> int | None:
-    """Where the brace is that closes the one at `opening`; None when none does."""
-    depth, place = 0, opening
+def _partners(prompt: str) -> dict[int, int]:
+    """Where the brace is that closes each opening one; those that nothing closes are left out."""
+    found, open_at, place = dict[int, int](), list[int](), 0
     while place < len(prompt):
         letter = prompt[place]
         if letter == "\\":
             place += 1
         elif letter == "{":
-            depth += 1
-        elif letter == "}":
-            depth -= 1
-            if depth == 0:
-                return place
+            open_at.append(place)
+        elif letter == "}" and open_at:
+            found[open_at.pop()] = place
         place += 1
-    return None
+    return found
 
 
 def _split(body: str) -> list[str]:
