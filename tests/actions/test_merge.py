@@ -178,7 +178,7 @@ def test_a_configuration_is_placed_beside_the_merge_in_the_webui(world: World, p
     folder = world.ui("a1111") / "models" / "Stable-diffusion"
     pair[0].with_suffix(".yaml").write_text("model: {}\n")
     done = world.good("merge", *map(str, pair), "--name", "mix").data
-    assert done["config"]
+    assert done["config"] == "mix-config"
     assert (folder / "mix.yaml").read_text() == "model: {}\n"
     again = world.good("merge", "name:mix", str(pair[1]), "--name", "mix-two").data
     assert again["config"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sdkeep.actions.busy import alone
 from sdkeep.store import platform
 from tests.actions.test_outdated import NEW, newer, publish
 from tests.actions.test_trust import FUSE, Crash, fused
@@ -142,3 +143,13 @@ def test_a_placement_that_is_gone_comes_back_as_the_newer_file(world: World, pla
     placed[0].unlink()
     world.good(*UPDATE)
     assert [path.read_bytes() for path in placed] == [NEW, NEW]
+
+
+def test_an_update_that_another_command_kept_waiting_goes_on_later(
+    world: World, placed: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alone.__wrapped__, "__defaults__", (0.0, "files"))  # type: ignore[attr-defined]
+    with world.house() as house, alone(house):
+        assert world.json(*UPDATE).codes == ["in-use"]
+    assert [path.read_bytes() for path in placed] == [OLD, OLD]
+    check_goes_on(world, placed, UPDATE)

@@ -8,12 +8,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from sdkeep.catalogue import places
 from sdkeep.catalogue.book import Book
 from sdkeep.catalogue.connection import Connections
+from sdkeep.catalogue.trouble import translated
 from sdkeep.ground.errors import CatalogueBroken, CatalogueError, CatalogueLocked, NotFoundHere
 from sdkeep.ground.record import Intent, IntentState, Ui
 from tests.makers.records import artifact, noon, sha

@@ -38,13 +38,14 @@ def test_every_word_is_drawn_and_no_two_pictures_alike(digits: Model) -> None:
     assert diversity(rows) > 0.3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [one.name for one in SAMPLERS])
 def test_every_sampler_draws_what_the_word_says(digits: Model, sampler: str) -> None:
-    """LCM was not distilled into this model, and CFG++ divides the scale of guidance by 12.5."""
-    job = replace(JOB, sampler=sampler, steps=8 if sampler == "LCM" else 14)
-    found = drawn(digits, "seven", replace(job, cfg=10.0) if sampler == "DDIM CFG++" else job, 6)
-    assert judge().share(found, 7) >= (0.5 if sampler == "LCM" else 0.8)
+    """DPM fast is coarse in few steps, and CFG++ divides the scale of guidance by 12.5."""
+    cfg = 10.0 if sampler == "DDIM CFG++" else JOB.cfg
+    steps = 14 if sampler == "DPM fast" else 8
+    found = drawn(digits, "seven", replace(JOB, sampler=sampler, cfg=cfg, steps=steps))
+    assert judge().share(found, 7) >= 0.75
+    assert diversity([found]) > 0.15
 
 
 def test_a_picture_becomes_another_digit_only_when_enough_of_it_may_change(digits: Model) -> None:

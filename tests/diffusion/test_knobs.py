@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sdkeep.diffusion.checkpoint import Model
-from sdkeep.diffusion.guidance import Muting
+from sdkeep.diffusion.guidance import Asked, Muting, stretched
 from sdkeep.diffusion.jobs import Job, checked
 from sdkeep.diffusion.knobs import Knobs, without_penultimate
 from sdkeep.diffusion.pipeline import Pipeline, Refiner
@@ -106,3 +106,10 @@ def test_a_setting_out_of_its_range_is_refused_by_its_name(knobs: Knobs, offered
     with pytest.raises(UsageError) as caught:
         checked(replace(JOB, knobs=knobs))
     assert caught.value.next == offered
+
+
+def test_shorter_parts_of_a_prompt_repeat_their_last_vector() -> None:
+    long, short = Asked(0, torch.arange(8.0).view(4, 2)), Asked(0, torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    found = stretched([long, short])
+    assert found[0] is long
+    assert found[1].context.tolist() == [[1, 2], [3, 4], [3, 4], [3, 4]]

@@ -335,7 +335,7 @@ def _keep_configuration(house: House, store: Store, config: Path, merged: Merged
     staged = store.staging / f"config-{merged.sha256[:16]}{config.suffix}"
     shutil.copyfile(config, staged)
     try:
-        arrival = Arrival(staged, f"{merged.name}{config.suffix}", kind=Kind.CONFIG)
+        arrival = Arrival(staged, f"{merged.name}.config{config.suffix}", kind=Kind.CONFIG)
         kept = take_in(house, store, arrival, Terms()).artifact
     except UnsafeFile as error:
         house.warn(f"`{config}` is left out: {error.what} ({error.why})")
@@ -417,8 +417,8 @@ def steps_of(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _number_text(value: Weighting) -> str:
-    more = [f"{len(value.blocks)} blocks" if value.blocks else "", f"{len(value.keys)} patterns" if value.keys else ""]
-    told = " and ".join(word for word in more if word)
+    counts = ((len(value.blocks), "block"), (len(value.keys), "pattern"))
+    told = " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts if count)
     return f"{value.base:g}" + (f" ({told} of their own)" if told else "")
 
 

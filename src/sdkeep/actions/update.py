@@ -12,7 +12,7 @@ from sdkeep.actions.house import House
 from sdkeep.actions.intents import UPDATE, settle
 from sdkeep.actions.outdated import Newer, outdated
 from sdkeep.actions.replacing import Replaced, replace_everywhere
-from sdkeep.ground.errors import KeepError, NotFoundHere
+from sdkeep.ground.errors import InUse, KeepError, NotFoundHere
 from sdkeep.ground.kinds import Access
 from sdkeep.ground.record import Artifact, IntentState, Location, Method
 from sdkeep.hubs.choose import Wish
@@ -92,6 +92,8 @@ def _instead(house: House, newer: Newer, old: Artifact, request: GetRequest) -> 
             answer = _same_kind(get(house, newer.ref, request).files, old)
             new = local.artifact(house, f"sha256:{answer.sha256}")
             replaced = replace_everywhere(house, old, new)
+        except InUse:
+            raise  # the newer file may be here already: the next `update` goes on
         except KeepError:
             house.book.close_intent(intent.id, IntentState.UNDONE)
             raise

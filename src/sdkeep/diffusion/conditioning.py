@@ -16,8 +16,9 @@ from torch import Tensor
 from sdkeep.diffusion.checkpoint import Model, TextTower
 from sdkeep.diffusion.networks.openclip import OpenClip
 from sdkeep.diffusion.networks.unet import size_embedding
-from sdkeep.diffusion.prompt.chunks import BACKTRACK, EMPTY, Chunk, chunk, known_embeddings
+from sdkeep.diffusion.prompt.chunks import BACKTRACK, EMPTY, LENGTH, Chunk, chunk, known_embeddings
 from sdkeep.diffusion.prompt.tokenizer import END
+from sdkeep.ground.errors import FormatError
 from sdkeep.ground.kinds import Family
 
 
@@ -64,6 +65,18 @@ class Reader:
     embeddings: Mapping[str, Embedding] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     _read: dict[tuple[str, ...], tuple[Encoded, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise `FormatError` for a text tower that CLIP's tokens do not fit."""
+        for tower in self.model.config.text:
+            if tower.vocab <= END or tower.length < LENGTH + 2 or not tower.layers:
+                raise FormatError(
+                    "prompts cannot be read with this checkpoint",
+                    f"a text encoder of it has {tower.vocab:,} words, {tower.length} places and {tower.layers} layers; "
+                    f"CLIP's prompts have {END + 1:,} words and {LENGTH + 2} places",
+                    "name the checkpoint that it was trained from with `--base FILE`",
+                    rule="unsupported-network",
+                )
 
     def forget(self) -> None:
         """Read everything anew: a text tower has changed."""

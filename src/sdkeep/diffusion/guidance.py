@@ -119,7 +119,7 @@ class Guide:
         """The guided answer for latents (b, c, h, w) at a timestep."""
         step, self.calls = self.calls, self.calls + 1
         parts = [(place, part) for place, several in enumerate(self.positives) for part in several]
-        asked = [self._asked(part.at(step), place) for place, part in parts]
+        asked = stretched([self._asked(part.at(step), place) for place, part in parts])
         shares = [(place, part.weight) for place, part in parts]
         if self._follows_only_the_prompt(shares):
             return self._ask(x, timestep, asked)
@@ -173,13 +173,13 @@ class Guide:
         return Asked(place, encoded.context, labels, self.beside[place] if self.beside is not None else None)
 
     def _ask(self, x: Tensor, timestep: Tensor, asked: list[Asked]) -> Tensor:
-        """Every answer, in order; contexts of equal length go in one batch."""
+        """Every answer, in order; contexts of equal length go in one batch, of at most three questions a picture."""
         if self.padding is not None:
             asked = lengthened(asked, self.padding)
         answers: dict[int, Tensor] = {}
         for length in sorted({len(one.context) for one in asked}):
             places = [place for place, one in enumerate(asked) if len(one.context) == length]
-            width = 1 if self.low_memory else len(places)
+            width = 1 if self.low_memory else 3 * len(self.positives)
             for first in range(0, len(places), width):
                 group = places[first : first + width]
                 answers.update(zip(group, self._batch(x, timestep, [asked[place] for place in group]), strict=True))
@@ -195,6 +195,17 @@ class Guide:
         context = torch.stack([one.context for one in asked])
         answer = self.model.predict(latents, times, context, torch.stack(labels) if labels else None)
         return answer.to(x)
+
+
+def stretched(asked: Sequence[Asked]) -> list[Asked]:
+    """The parts that `AND` joins with contexts of one length: the last vector of shorter ones repeated."""
+    longest = max(len(one.context) for one in asked)
+    return [
+        replace(one, context=torch.cat([one.context, one.context[-1:].expand(longest - len(one.context), -1)]))
+        if len(one.context) < longest
+        else one
+        for one in asked
+    ]
 
 
 def lengthened(asked: Sequence[Asked], padding: Tensor) -> list[Asked]:

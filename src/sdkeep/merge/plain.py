@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     Singles = NDArray[np.float32]
 
-MOST = 4_000_000_000
-"""Numbers of the parents up to which numpy is done before torch would be: measured on two cores, about four seconds."""
+MOST = 3_500_000_000
+"""Numbers of the parents up to which two threads of numpy are done before torch, with its start, would be."""
 
 _CODES = CODES | {"F32"}
 _MAGNITUDE, _INFINITE = np.uint32(0x7FFF_FFFF), np.uint32(0x7F80_0000)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 ROUND = 1.1
 SQUARE = 1 / 1.1
 
@@ -41,6 +43,7 @@ def parse_emphasis(prompt: str) -> tuple[Weighted, ...]:
     """Stretches of equal weight. Brackets that are never closed count to the end; those never opened are text."""
     parts: list[Weighted] = []
     opened: list[tuple[str, int]] = []
+    scales: list[tuple[int, int, float]] = []
     for token in _TOKENS.finditer(prompt):
         start = None
         if token["escaped"]:
@@ -48,14 +51,13 @@ def parse_emphasis(prompt: str) -> tuple[Weighted, ...]:
         elif token["open"]:
             opened.append((token["open"], len(parts)))
         elif token["weight"] is not None and (start := _pop(opened, "(")) is not None:
-            _scale(parts, start, float(token["weight"]))
+            scales.append((start, len(parts), float(token["weight"])))
         elif token["close"] and (start := _pop(opened, {")": "(", "]": "["}[token["close"]])) is not None:
-            _scale(parts, start, ROUND if token["close"] == ")" else SQUARE)
+            scales.append((start, len(parts), ROUND if token["close"] == ")" else SQUARE))
         else:
             parts.extend(_broken(token[0]))
-    for bracket, start in opened:
-        _scale(parts, start, ROUND if bracket == "(" else SQUARE)
-    return _joined(parts) or (Weighted(""),)
+    scales += [(start, len(parts), ROUND if bracket == "(" else SQUARE) for bracket, start in opened]
+    return _joined(_scaled(parts, scales)) or (Weighted(""),)
 
 
 def _pop(opened: list[tuple[str, int]], bracket: str) -> int | None:
@@ -66,10 +68,13 @@ def _pop(opened: list[tuple[str, int]], bracket: str) -> int | None:
     return None
 
 
-def _scale(parts: list[Weighted], start: int, factor: float) -> None:
-    for place in range(start, len(parts)):
-        part = parts[place]
-        parts[place] = Weighted(part.text, part.weight * factor, part.is_break)
+def _scaled(parts: list[Weighted], scales: list[tuple[int, int, float]]) -> list[Weighted]:
+    """Parts from a first up to a last multiplied, one pair of brackets after the other, however many there are."""
+    weights = np.ones(len(parts))
+    with np.errstate(over="ignore", under="ignore"):
+        for first, last, factor in scales:
+            weights[first:last] *= factor
+    return [Weighted(part.text, float(weight), part.is_break) for part, weight in zip(parts, weights, strict=True)]
 
 
 def _broken(text: str) -> list[Weighted]:
