@@ -33,6 +33,17 @@ def test_a_file_is_copied_in_and_the_original_stays_untouched(world: World, fold
     assert world.staged() == []
 
 
+def test_a_copy_is_read_once_and_not_again_when_it_is_kept(
+    world: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again(*_: object) -> None:
+        raise AssertionError("the copy was examined a second time")
+
+    monkeypatch.setattr("sdkeep.actions.intake.examine_fully", again)
+    world.good("add", str(folder / "lora.safetensors"), str(folder / "deep/er/old.ckpt"))
+    assert len(world.good("ls").data["rows"]) == 2
+
+
 def test_a_pickle_is_converted_on_its_way_in(world: World, folder: Path) -> None:
     (added,) = world.good("add", str(folder / "deep/er/old.ckpt")).data
     assert added["converted_from"] == sha256(models.checkpoint_pickle(3.0))

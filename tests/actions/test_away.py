@@ -103,6 +103,18 @@ def test_an_adopted_folder_that_is_away_is_not_missing(world: World, how: str) -
 
 
 @pytest.mark.parametrize("how", ["gone", "empty"])
+def test_files_that_wait_to_be_hashed_wait_until_their_drive_is_back(world: World, how: str) -> None:
+    shelf = world.root / "shelf"
+    shelf.mkdir()
+    (shelf / "a.safetensors").write_bytes(models.safetensors(models.small_lora(), 43))
+    world.good("add", "--in-place", "--no-hash", str(shelf))
+    kept = unmount(shelf, how)
+    assert world.good("sync", "--yes").data["waiting"] == 1
+    mount(shelf, kept)
+    assert world.good("sync", "--yes").data["waiting"] == 0
+
+
+@pytest.mark.parametrize("how", ["gone", "empty"])
 def test_a_store_that_is_away_is_neither_forgotten_nor_made_anew(world: World, placed: Path, how: str) -> None:
     root = next(world.root.rglob("sdkeep-store.json")).parent
     before = stored(world)

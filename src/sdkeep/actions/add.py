@@ -124,12 +124,12 @@ def _copy_in(house: House, path: Path, request: AddRequest) -> Added:
     staged = store.staging / private_name("add", ".part")
     try:
         copy_new(path, staged, stop=house.stop)
-        seen = examine_fully(staged, house.report, house.stop, house.allowed)
+        seen = examine_fully(staged, house.report, house.stop, house.allowed, path.name)
         warn_of_config(house, path, seen.contents.container)
         before = house.book.artifact(seen.sha256)
         release, file = _origin(house, seen, request)
         origin = f"path:{path.absolute()}" if release is None else ""
-        taken = take_in(house, store, Arrival(staged, path.name, origin, release, file), request.terms)
+        taken = take_in(house, store, Arrival(staged, path.name, origin, release, file, seen=seen), request.terms)
     finally:
         staged.unlink(missing_ok=True)
     placed: tuple[Placed, ...] = ()

@@ -58,6 +58,8 @@ class Arrival:
     file: RemoteFile | None = None
     kind: Kind = Kind.UNKNOWN
     digests: tuple[Digest, ...] = ()
+    seen: Examined | None = None
+    """What it is, where it was read already since it came into staging."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Taken:
 
 def take_in(house: House, store: Store, arrival: Arrival, terms: Terms) -> Taken:
     """Judge, convert where it is a pickle with tensors, and keep; raises `UnsafeFile` before anything is stored."""
-    seen = examine_fully(arrival.path, house.report, house.stop, house.allowed, arrival.file_name)
+    seen = arrival.seen or examine_fully(arrival.path, house.report, house.stop, house.allowed, arrival.file_name)
     outcome = seen.verdict.outcome
     if not outcome.placeable and not (terms.disarm or terms.allow_unsafe):
         raise refusal(arrival, seen.verdict)

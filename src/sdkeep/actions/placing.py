@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdkeep.actions.away import EMPTY, is_empty
+from sdkeep.actions.away import is_empty
 from sdkeep.actions.house import House
 from sdkeep.actions.intents import PLACE, intending
 from sdkeep.actions.labels import label
@@ -84,7 +84,8 @@ def here(house: House, ui: Ui) -> Installed:
             f"`sdkeep ui rm {ui.name}` forgets it, `sdkeep ui add FOLDER` registers it anew",
         )
     if is_empty(Path(ui.root)) and house.book.locations_in(ui.name):
-        raise UnknownUi(f"there is nothing in the folder of `{ui.name}`: `{ui.root}`", EMPTY, "mount the drive")
+        why = "it is empty, and files of it are on record; is the drive away?"
+        raise UnknownUi(f"there is nothing in the folder of `{ui.name}`: `{ui.root}`", why, "mount the drive")
     return installed(ui, find(ui.layout, house.layouts), surroundings(house))
 
 

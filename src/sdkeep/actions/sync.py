@@ -163,7 +163,7 @@ def apply(house: House, plan: Plan, request: SyncRequest) -> Synced:
             except KeepError as error:
                 house.book.mark_missing([change.path])
                 failures.append((change.path, error))
-    hashed, identified = _finish(house, request, failures)
+    hashed, identified = _finish(house, plan, request, failures)
     hashed += sum(1 for path in plan.hashed if path in done)
     refreshed = tuple(sorted(house.desk.settle()))
     return Synced(
@@ -183,8 +183,11 @@ def watched(house: House) -> tuple[Path, ...]:
     return tuple(root.path for root in _roots(house, Recorded(()), believed=True)[1])
 
 
-def _finish(house: House, request: SyncRequest, failures: list[tuple[str, KeepError]]) -> tuple[int, int]:
-    """Hash what waits, and ask about it; how many files were hashed, and how many were known somewhere."""
+def _finish(house: House, plan: Plan, request: SyncRequest, failures: list[tuple[str, KeepError]]) -> tuple[int, int]:
+    """Hash what waits, and ask about it; how many files were hashed, and how many were known somewhere.
+
+    A file on a drive that is away goes on waiting.
+    """
     from sdkeep.ground.errors import StoreError
 
     hashed = identified = 0
@@ -193,7 +196,9 @@ def _finish(house: House, request: SyncRequest, failures: list[tuple[str, KeepEr
 
         outcome = hash_waiting(house)
         hashed = len(outcome.settled)
-        failures += [(path, StoreError(f"`{path}` was not hashed", why)) for path, why in outcome.failed]
+        lost = _beneath(plan.away)
+        here = [(path, why) for path, why in outcome.failed if not lost(path)]
+        failures += [(path, StoreError(f"`{path}` was not hashed", why)) for path, why in here]
     if request.look_up:
         from sdkeep.actions.lookups import look_up
 

@@ -62,7 +62,7 @@ def run(plan: Plan, out: Path, manner: Manner, *, report: Report = silent, stop:
             )
     jobs = jobs_of(plan)
     with _engine(plan, jobs, manner) as engine:
-        return _Run(plan, jobs, out, manner, engine, (report, stop or Stop())).done()
+        return _Run(plan, jobs, out, manner, engine).done(report, stop or Stop())
 
 
 @contextmanager
@@ -108,29 +108,26 @@ class _Budget:
 class _Run:
     """One merge on its way."""
 
-    def __init__(
-        self, plan: Plan, jobs: tuple[Job, ...], out: Path, manner: Manner, engine: Engine, heard: tuple[Report, Stop]
-    ) -> None:
+    def __init__(self, plan: Plan, jobs: tuple[Job, ...], out: Path, manner: Manner, engine: Engine) -> None:
         self._plan = plan
         self._jobs = jobs
         self._out = out
         self._manner = manner
         self._engine = engine
-        self._report, self._stop = heard
         self._lock = threading.Lock()
         self._moved = len(plan.header)
         self._failed = threading.Event()
         self._found = _Found()
         self._budget = _Budget(max((job.memory for job in self._jobs if isinstance(job, Whole)), default=0))
 
-    def done(self) -> Merged:
+    def done(self, report: Report, stop: Stop) -> Merged:
         with Part(self._out, self._plan.size, self._purpose()) as part:
-            self._engine.prepare(self._report, self._stop)
+            self._engine.prepare(report, stop)
             part.put(self._plan.header, 0)
             waiting = [(place, job) for place, job in enumerate(self._jobs) if place not in part.done]
             self._moved += sum(job.length for place, job in enumerate(self._jobs) if place in part.done)
             try:
-                self._work(part, waiting)
+                self._work(part, waiting, report, stop)
             except FormatError:
                 part.discard()
                 raise
@@ -151,12 +148,12 @@ class _Run:
         facts = [WRITER, ELEMENTS, self._engine.build, stamps]
         return hashlib.sha256(self._plan.header + json.dumps(facts).encode()).hexdigest()
 
-    def _work(self, part: Part, waiting: list[tuple[int, Job]]) -> None:
+    def _work(self, part: Part, waiting: list[tuple[int, Job]], report: Report, stop: Stop) -> None:
         turns = iter(waiting)
         threads = self._manner.threads or min(4, _cores())
         name = self._out.name
         with (
-            stage(self._report, f"merge:{self._out}", f"merge {name}", self._plan.size) as moved,
+            stage(report, f"merge:{self._out}", f"merge {name}", self._plan.size) as moved,
             ThreadPoolExecutor(threads) as pool,
         ):
             running: set[Future[None]] = {pool.submit(self._take, part, turns) for _ in range(threads)}
@@ -166,7 +163,7 @@ class _Run:
                     moved(self._moved)
                     for one in done:
                         one.result()
-                    self._stop.check()
+                    stop.check()
             finally:
                 self._failed.set()
 

@@ -61,6 +61,30 @@ def test_any_prompt_reads_as_by_the_grammar(pieces, before):
     assert stretches(prompt, 10, before) == schedule_by_grammar(prompt, 10, before)
 
 
+TEXTS = st.sampled_from(["a", "b c", " ", "", "\\(", "x, y"])
+WHENS = st.sampled_from(["3", ".5", "1.0", " 2 ", "0", "1.7", "99"])
+
+
+def _nested(inner):
+    return st.one_of(
+        st.lists(inner, max_size=3).map("".join),
+        inner.map("({})".format),
+        inner.map("[{}]".format),
+        st.builds("({}:1.3)".format, inner),
+        st.builds("[{}:{}]".format, inner, WHENS),
+        st.builds("[{}:{}:{}]".format, inner, inner, WHENS),
+        st.lists(inner, min_size=2, max_size=3).map(lambda several: f"[{'|'.join(several)}]"),
+    )
+
+
+@given(prompt=st.recursive(TEXTS, _nested, max_leaves=8), before=st.sampled_from([0, 10]))
+@settings(deadline=None, max_examples=300)
+def test_constructs_in_constructs_read_as_by_the_grammar(prompt, before):
+    from tests.makers.a1111_prompts import schedule_by_grammar
+
+    assert stretches(prompt, 10, before) == schedule_by_grammar(prompt, 10, before)
+
+
 @given(prompt=st.text(max_size=80))
 @settings(deadline=None)
 def test_any_text_is_read_without_a_crash_and_ends_with_the_last_step(prompt):
