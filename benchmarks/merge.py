@@ -4,7 +4,8 @@
 
 Builds three SD 1.5-shaped checkpoints in fp16 (2.13 GB each, see sd15.py), merges once so that digests are known,
 then runs everything by turns as whole processes. `cp` leaves the writing to the disk to the system, `sdkeep merge`
-waits for it (fsync), so both are measured without. `--peers` adds sd-mecha and what AUTOMATIC1111's merger does: every
+waits for it (fsync), so both are measured without. Merges of this size import no torch; the limits that are told with
+its import subtracted are from when they did. `--peers` adds sd-mecha and what AUTOMATIC1111's merger does: every
 model loaded, merged in fp16, saved by safetensors.
 """
 
@@ -70,7 +71,8 @@ def main() -> None:
         for name in (SUM, ADD)
     ]
     said.append(f"One thread takes {wall[ONE] / wall[SUM]:.2f} times as long as two.")
-    said.append(f"Memory beyond `import torch`: {max(costs[SUM].peak, costs[ADD].peak) - costs[TORCH].peak:.0f} MB.")
+    most = max(costs[SUM].peak, costs[ADD].peak)
+    said.append(f"Most memory: {most:.0f} MB; `import torch` alone takes {costs[TORCH].peak:.0f} MB.")
     said += [f"{peer}: {wall[peer] / wall[SUM]:.1f} times as long." for peer in (LOOP, MECHA) if peer in wall]
     publish("merge", " ".join(said) + f"\n\n{costs_table(costs, peer=COPY)}", write=options.write)
 

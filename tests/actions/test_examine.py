@@ -84,3 +84,13 @@ def test_metadata_that_lie_elsewhere_in_the_header_are_not_lost(tmp_path: Path) 
         path.write_bytes(struct.pack("<Q", len(head)) + head + bytes([number] * 8))
         assert same(examiner.examine(path), examine(path))
         assert examiner.examine(path).contents.metadata == {"ss_output_name": "same"}
+
+
+@pytest.mark.corpus
+def test_every_real_file_is_told_as_by_itself(corpus: Path) -> None:
+    """Twice each: the second time from its layout."""
+    examiner = Examiner()
+    files = sorted(path for path in corpus.rglob("*.safetensors") if path.is_file())
+    assert files
+    for path in [*files, *files]:
+        assert same(examiner.examine(path), examine(path)), path

@@ -293,3 +293,21 @@ def test_the_same_bytes_under_a_second_name_are_told(world: World, pair: tuple[P
     done = world.good("merge", *map(str, pair), "--name", "second", "--no-place")
     assert done.data["name"] == "first"
     assert any("`first`" in text for text in done.document["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        (("unet:0:up", "unet:0:down"), "counts its layers"),
+        (("base_model.model.unet.to_q.oft_R.weight", "base_model.model.unet.to_k.oft_R.weight"), "is no adapter"),
+    ],
+    ids=["cloneofsimo", "PEFT's OFT"],
+)
+def test_adapters_in_a_form_that_is_not_known_are_refused_not_left_out(
+    world: World, pair: tuple[Path, Path], keys: tuple[str, ...], told: str
+) -> None:
+    checkpoints.write(Path("odd.safetensors"), {key: torch.ones(4, 4) for key in keys})
+    failed = world.json("merge", str(pair[0]), "--lora", "odd.safetensors", "-o", "mix.safetensors")
+    assert failed.status == 2
+    assert told in failed.document["errors"][0]["what"]
+    assert not Path("mix.safetensors").exists()

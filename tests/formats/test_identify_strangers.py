@@ -234,3 +234,17 @@ def test_eight_channels_alone_are_no_certainty(context: int) -> None:
     found = identify(contents(unet(8, context)))
     assert found.confidence is not Confidence.CERTAIN
     assert "look alike" in found.evidence[-1]
+
+
+def test_the_layout_of_the_sd_families_at_a_size_of_its_own_is_a_checkpoint_of_no_family() -> None:
+    small = {
+        "input_blocks.0.0.weight": (64, 4, 3, 3),
+        "time_embed.0.weight": (256, 64),
+        "middle_block.1.transformer_blocks.0.attn2.to_k.weight": (64, 64),
+    }
+    parts = {
+        "first_stage_model.decoder.conv_in.weight": (32, 4, 3, 3),
+        "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight": (49408, 64),
+    }
+    found = identify(contents(below("model.diffusion_model.", small) | parts))
+    assert (found.kind, found.family, found.confidence) == ("checkpoint", "unknown", Confidence.LIKELY)

@@ -214,7 +214,9 @@ class Model:
     def to_latents(self, pixels: Tensor, noise: Tensor | None = None, *, tile: int = 0) -> Tensor:
         """Scaled latents, float32, of pixels [b, 3, 8 h, 8 w] between -1 and 1.
 
-        Without `noise` (of the latents' shape) the middle of the distribution is taken; `tile` is a side in latents.
+        Without `noise` (of the latents' shape) the middle of the distribution is taken, as the pipeline does: where
+        AUTOMATIC1111 draws from it, torch's global generator is used, which no seed of a picture governs. `tile` is a
+        side in latents.
         """
         vae = self.vae
         x = pixels.to(self.device).float()
