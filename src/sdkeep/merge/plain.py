@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Singles = NDArray[np.float32]
 
-MOST = 3_500_000_000
+MOST = 2_500_000_000
 """Numbers of the parents up to which two threads of numpy are done before torch, with its start, would be."""
 
 _CODES = CODES | {"F32"}
@@ -40,7 +40,12 @@ def is_plain(jobs: Sequence[Job], manner: Manner) -> bool:
     if manner.device != "cpu" or manner.keep_non_finite:
         return False
     numbers = sum(job.elements * len(job.sources) for job in pieces if isinstance(job, Piece))
-    return numbers <= MOST and all(isinstance(job, Piece) and _is_plain(job) for job in pieces)
+    stretches = {id(job.program): job for job in pieces if isinstance(job, Piece)}  # cut from few, and alike in all else
+    return (
+        numbers <= MOST
+        and all(isinstance(job, Piece) for job in pieces)
+        and all(_is_plain(job) for job in stretches.values())
+    )
 
 
 def _is_plain(job: Piece) -> bool:
