@@ -15,10 +15,10 @@ _MOST_KEPT = 32 << 20  # the most that glibc takes for it
 def keep_freed_memory() -> bool:
     """Let glibc use freed blocks again instead of returning them to the system; whether that could be arranged.
 
-    A network on the CPU asks for the same blocks at every layer. glibc would get each from the system by `mmap` and give
-    it back, and every page of it would be a fault and be zeroed: an eighth of a UNet step. Blocks of more than 32 MiB,
-    which the autoencoder has, still go that way: kept, they would leave holes that the next one does not fit into. It
-    holds for the whole process; other C libraries and systems are left as they are. See mallopt(3).
+    A network on the CPU asks for the same blocks at every layer. glibc would get each from the system by `mmap` and
+    give it back, and every page of it would be a fault and be zeroed: an eighth of a UNet step. Blocks of more than
+    32 MiB, which the autoencoder has, still go that way: kept, they would leave holes that the next one does not fit
+    into. It holds for the whole process; other C libraries and systems are left as they are. See mallopt(3).
     """
     if not sys.platform.startswith("linux"):
         return False
