@@ -40,7 +40,7 @@ def is_plain(jobs: Sequence[Job], manner: Manner) -> bool:
     if manner.device != "cpu" or manner.keep_non_finite:
         return False
     numbers = sum(job.elements * len(job.sources) for job in pieces if isinstance(job, Piece))
-    stretches = {id(job.program): job for job in pieces if isinstance(job, Piece)}  # cut from few, and alike in all else
+    stretches = {id(job.program): job for job in pieces if isinstance(job, Piece)}  # cut from few
     return (
         numbers <= MOST
         and all(isinstance(job, Piece) for job in pieces)
