@@ -59,6 +59,10 @@ def register(app: typer.Typer) -> None:
 
         return Reply(done, show)
 
+    _rebuild(group)
+
+
+def _rebuild(group: typer.Typer) -> None:
     @verb(
         group,
         "rebuild",

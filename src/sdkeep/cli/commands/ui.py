@@ -78,6 +78,10 @@ def register(app: typer.Typer) -> None:
         what = f"no longer names {done.share}" if done.share else "is untouched"
         return Reply(done, lambda out: out.line(f"{done.name} is forgotten; its folder {done.root} {what}"))
 
+    _detect(group)
+
+
+def _detect(group: typer.Typer) -> None:
     @verb(group, "detect", group="ui", examples=("sdkeep ui detect", "sdkeep ui detect /mnt/ai"))
     def detect(
         face: Face,
